@@ -1,0 +1,31 @@
+"""The one list of routers: order, prefix and what needs no sign-in are seen here."""
+
+from fastapi import APIRouter
+
+from backend.accounts.router import internal as accounts_internal
+from backend.accounts.router import router as accounts
+from backend.datasets.router import router as datasets
+from backend.fits.catalogue_router import router as estimators
+from backend.fits.plots_router import router as fit_plots
+from backend.fits.router import router as fits
+from backend.projects.router import router as projects
+
+PREFIX = "/api/v1"
+# Every other route answers 401 to an anonymous call; the access matrix test holds this list.
+PUBLIC_ROUTES = frozenset(
+    {
+        ("GET", "/"),
+        ("GET", "/healthz"),
+        ("GET", "/readyz"),
+        ("POST", f"{PREFIX}/auth/token"),
+        ("POST", f"{PREFIX}/auth/link"),
+    }
+)
+
+
+def build_router() -> APIRouter:
+    """All resources under the version prefix."""
+    router = APIRouter(prefix=PREFIX)
+    for part in (accounts, accounts_internal, projects, datasets, estimators, fits, fit_plots):
+        router.include_router(part)
+    return router

@@ -1,0 +1,53 @@
+"""The database engine and its sessions."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+
+from backend.core.errors import AppError
+from backend.settings import DatabaseSettings
+
+SessionFactory = async_sessionmaker[AsyncSession]
+
+
+def create_engine(settings: DatabaseSettings) -> AsyncEngine:
+    """A pool that notices dead connections, so that a restart of Postgres heals by itself."""
+    return create_async_engine(
+        settings.sqlalchemy_url(),
+        pool_size=settings.pool_size,
+        max_overflow=settings.pool_overflow,
+        pool_pre_ping=True,
+        pool_timeout=10,
+        connect_args={"timeout": 10, "server_settings": {"timezone": "UTC"}},
+    )
+
+
+def create_sessions(engine: AsyncEngine) -> SessionFactory:
+    """Sessions whose rows stay readable after commit: the response is already serialised then."""
+    return async_sessionmaker(engine, expire_on_commit=False)
+
+
+@asynccontextmanager
+async def transaction(sessions: SessionFactory) -> AsyncIterator[AsyncSession]:
+    """A session whose changes are kept when the block ends well: the one commit of the code."""
+    async with sessions() as session:
+        try:
+            yield session
+        except AppError as error:
+            if error.keeps_changes:
+                await session.commit()
+            raise
+        await session.commit()
+
+
+async def database_time(session: AsyncSession, *, after: timedelta = timedelta(0)) -> datetime:
+    """The database's now, plus a span: all machines agree on it."""
+    return (await session.execute(select(func.now() + after))).scalar_one()

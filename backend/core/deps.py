@@ -1,0 +1,55 @@
+"""What every route may ask for: the one session of a request, settings, paging."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.core.db import transaction
+from backend.core.pagination import CursorSigner, PageRequest
+from backend.core.schemas import StorableText
+from backend.settings import Settings
+
+
+async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
+    """Commit after the endpoint and before the response, else roll back."""
+    async with transaction(request.app.state.sessions) as session:
+        yield session
+
+
+# scope="function": with the default scope the commit would come after the response was sent,
+# and a failing commit would have answered 200. Never write Depends(get_session) elsewhere.
+SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
+
+
+def get_settings(request: Request) -> Settings:
+    """The settings that the application was built with."""
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+SettingsDep = Annotated[Settings, Depends(get_settings)]
+
+
+def get_page(
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[StorableText | None, Query(max_length=2_000)] = None,
+    sort: Annotated[
+        StorableText, Query(max_length=100, description="A field, descending with a leading -")
+    ] = "-created_at",
+) -> PageRequest:
+    """Which page of a list is asked for."""
+    return PageRequest(limit=limit, cursor=cursor, sort=sort)
+
+
+PageDep = Annotated[PageRequest, Depends(get_page)]
+
+
+def get_signer(request: Request) -> CursorSigner:
+    """Signs and checks page cursors."""
+    signer: CursorSigner = request.app.state.cursor_signer
+    return signer
+
+
+SignerDep = Annotated[CursorSigner, Depends(get_signer)]

@@ -1,0 +1,36 @@
+"""Base of every repository: no statement without a viewer, so none without permission."""
+
+from typing import Generic, TypeVar
+
+from sqlalchemy import Select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.core.access import Viewer
+from backend.core.errors import NotFound
+from backend.tables.base import Table
+
+Row = TypeVar("Row", bound=Table)
+
+
+class ScopedRepository(Generic[Row]):
+    """Reads rows of one table as one viewer; subclasses say in `scoped` what the viewer may see."""
+
+    noun: str
+
+    def __init__(self, session: AsyncSession, viewer: Viewer) -> None:
+        self.session = session
+        self.viewer = viewer
+
+    def scoped(self) -> Select[Row]:
+        """The statement that every other one starts from."""
+        raise NotImplementedError
+
+    async def find_one(self, statement: Select[Row]) -> Row | None:
+        return (await self.session.execute(statement)).scalars().one_or_none()
+
+    async def get_one(self, statement: Select[Row]) -> Row:
+        """Absent and not-yours are the same error, with the same words."""
+        row = await self.find_one(statement)
+        if row is None:
+            raise NotFound(f"There is no such {self.noun}, or it is not shared with you.")
+        return row

@@ -1,0 +1,80 @@
+"""Shared pydantic types: text that Postgres can hold, integers that fit, one base for schemas."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+)
+
+MAXIMUM_ID = 2**63 - 1
+
+
+def _storable(value: object) -> object:
+    """Refuse what asyncpg cannot encode or Postgres cannot store."""
+    if isinstance(value, str):
+        if "\x00" in value:
+            raise ValueError("text may not contain the character U+0000")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError("text contains an unpaired surrogate") from None
+    return value
+
+
+StorableText = Annotated[str, BeforeValidator(_storable)]
+Name = Annotated[
+    StorableText, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)
+]
+Description = Annotated[StorableText, StringConstraints(strip_whitespace=True, max_length=5_000)]
+ColumnName = Annotated[StorableText, StringConstraints(min_length=1, max_length=500)]
+Secret = Annotated[StorableText, StringConstraints(min_length=1, max_length=1_000)]
+Id = Annotated[int, Field(ge=1, le=MAXIMUM_ID)]
+VersionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
+def _utc(value: datetime) -> datetime:
+    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _rfc3339(value: datetime) -> str:
+    return value.isoformat().replace("+00:00", "Z")
+
+
+Timestamp = Annotated[
+    datetime, AfterValidator(_utc), PlainSerializer(_rfc3339, when_used="json-unless-none")
+]
+
+
+class Schema(BaseModel):
+    """What goes over HTTP: unknown fields are refused, ORM rows are read."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True, allow_inf_nan=False)
+
+
+Item = TypeVar("Item", bound=Schema)
+
+
+class Page(Schema, Generic[Item]):
+    """One page of a list; `next_cursor` is null on the last one."""
+
+    items: list[Item]
+    next_cursor: str | None
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: list[dict[str, object]] | None = None

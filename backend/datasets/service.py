@@ -1,0 +1,167 @@
+"""Uploads become immutable, typed versions."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.core.access import Viewer
+from backend.core.db import database_time
+from backend.core.idempotency import Idempotency, fingerprint
+from backend.datasets.intake import Upload, unprocessable
+from backend.datasets.repository import DatasetRepository, VersionRepository
+from backend.datasets.schemas import DatasetCreate, DatasetUpdate, PreviewOut
+from backend.projects.service import require_editor, writable_project
+from backend.science.columns import describe_columns, guess_target
+from backend.science.csv_table import TableLimits, TableProblem, content_digest, read_csv
+from backend.settings import UploadSettings
+from backend.storage.blobs import BlobStore, digest_of
+from backend.tables import Dataset, DatasetVersion
+
+PREVIEW_ROWS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class TypedUpload:
+    """A checked file with its typed form, both stored already."""
+
+    file_name: str
+    bytes: int
+    sha256: str
+    parquet_sha256: str
+    content_digest: str
+    rows: int
+    columns: list[dict[str, Any]]
+    suggested_target: dict[str, Any] | None
+    warnings: list[str]
+
+
+def store_upload(upload: Upload, blobs: BlobStore, limits: UploadSettings) -> TypedUpload:
+    """Parse, type and store a received file; blocking, so it runs in a thread.
+
+    Nothing is stored before the whole file proved to be a table.
+    """
+    shape = TableLimits(max_columns=limits.max_columns, max_cell_bytes=limits.max_cell_bytes)
+    try:
+        table = read_csv(upload.path, shape)
+    except TableProblem as problem:
+        raise unprocessable(problem) from None
+    parquet = upload.path.with_suffix(".parquet")
+    table.frame.write_parquet(parquet, compression="zstd")
+    columns = describe_columns(table.frame)
+    target = guess_target(columns)
+    return TypedUpload(
+        file_name=upload.file_name,
+        bytes=upload.bytes,
+        sha256=blobs.put_file(upload.path, digest=upload.sha256),
+        parquet_sha256=blobs.put_file(parquet, digest=digest_of(parquet)),
+        content_digest=content_digest(table.frame),
+        rows=table.frame.height,
+        columns=[asdict(column) for column in columns],
+        suggested_target=None if target is None else asdict(target),
+        warnings=table.warnings,
+    )
+
+
+def _version(dataset_id: int, number: int, viewer: Viewer, typed: TypedUpload) -> DatasetVersion:
+    return DatasetVersion(
+        dataset_id=dataset_id,
+        version=number,
+        origin="upload",
+        created_by=viewer.user_id,
+        **asdict(typed),
+    )
+
+
+async def create_dataset(
+    session: AsyncSession,
+    viewer: Viewer,
+    data: DatasetCreate,
+    typed: TypedUpload,
+    idempotency: Idempotency,
+) -> Dataset:
+    """A new dataset whose version 1 is the upload; sent again with the same key it is the same."""
+    content = fingerprint([data.model_dump(), typed.file_name, typed.sha256])
+    made = await idempotency.find(session, viewer, content)
+    if made is not None:
+        return await DatasetRepository(session, viewer).get(made)
+    project = await writable_project(session, viewer, data.project_id)
+    dataset = Dataset(
+        project_id=project.id,
+        name=data.name or Path(typed.file_name).stem or typed.file_name,
+        description=data.description,
+        kind="table",
+        latest_version=1,
+        created_by=viewer.user_id,
+    )
+    session.add(dataset)
+    await session.flush()
+    session.add(_version(dataset.id, 1, viewer, typed))
+    await session.flush()
+    await idempotency.remember(session, viewer, content, dataset.id)
+    return await DatasetRepository(session, viewer).get(dataset.id)
+
+
+async def add_version(
+    session: AsyncSession,
+    viewer: Viewer,
+    dataset_id: int,
+    typed: TypedUpload,
+    idempotency: Idempotency,
+) -> DatasetVersion:
+    """The upload as the next version; parallel uploads queue up on the dataset's row."""
+    versions = VersionRepository(session, viewer)
+    content = fingerprint([dataset_id, typed.file_name, typed.sha256])
+    made = await idempotency.find(session, viewer, content)
+    if made is not None:
+        return await versions.get(dataset_id, made)
+    dataset = await writable_dataset(session, viewer, dataset_id)
+    dataset.latest_version += 1
+    session.add(_version(dataset.id, dataset.latest_version, viewer, typed))
+    await session.flush()
+    await idempotency.remember(session, viewer, content, dataset.latest_version)
+    return await versions.get(dataset_id, dataset.latest_version)
+
+
+async def writable_dataset(session: AsyncSession, viewer: Viewer, dataset_id: int) -> Dataset:
+    """A dataset that the viewer may change, locked until the transaction ends."""
+    dataset = await DatasetRepository(session, viewer).get(dataset_id, for_update=True)
+    await require_editor(session, viewer, dataset.project_id)
+    return dataset
+
+
+async def update_dataset(session: AsyncSession, dataset: Dataset, data: DatasetUpdate) -> None:
+    """Rename or describe."""
+    for name, value in data.model_dump(exclude_unset=True, exclude_none=True).items():
+        setattr(dataset, name, value)
+    await session.flush()
+
+
+async def trash_dataset(session: AsyncSession, dataset: Dataset) -> None:
+    """Out of sight; fits that used it keep their data."""
+    dataset.trashed_at = await database_time(session)
+    await session.flush()
+
+
+async def fetch_version(
+    session: AsyncSession, viewer: Viewer, dataset_id: int, version: int | None
+) -> tuple[Dataset, DatasetVersion]:
+    """A dataset with one of its versions, the latest where none is named."""
+    dataset = await DatasetRepository(session, viewer).get(dataset_id)
+    number = version or dataset.latest_version
+    return dataset, await VersionRepository(session, viewer).get(dataset_id, number)
+
+
+def read_preview(blobs: BlobStore, parquet_sha256: str, total_rows: int, limit: int) -> PreviewOut:
+    """The first rows, in what JSON can hold."""
+    with blobs.open(parquet_sha256) as file:
+        frame = pl.read_parquet(file, n_rows=limit)
+    temporal = pl.selectors.temporal()
+    frame = frame.with_columns(temporal.cast(pl.String))
+    finite = pl.selectors.float()
+    frame = frame.with_columns(pl.when(finite.is_finite()).then(finite))
+    return PreviewOut(
+        columns=frame.columns, rows=list(map(list, frame.rows())), total_rows=total_rows
+    )

@@ -1,0 +1,124 @@
+"""The worker's short transactions over a fit: claim, report, finish; fenced by the attempt."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.core.access import SYSTEM
+from backend.fits.repository import FitRepository
+from backend.fits.schemas import TrackPayload
+from backend.fits.service import TRACK_FIT, TRACK_PRIORITY
+from backend.fits.states import FINAL_STATES, FitState, advance
+from backend.jobs import queue
+from backend.tables import Fit
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to work on a fit; worth nothing once somebody else holds a newer attempt."""
+
+    fit_id: int
+    attempt: int
+    spec: dict[str, Any]
+    parquet_sha256: str
+    columns: list[dict[str, Any]]
+
+
+async def claim(session: AsyncSession, fit_id: int, *, max_attempts: int) -> Claim | None:
+    """Take a fit; None when it is finished, cancelled or gone, or was lost too often."""
+    fit = await FitRepository(session, SYSTEM).find(fit_id, for_update=True)
+    if fit is None or FitState(fit.state) in FINAL_STATES:
+        return None
+    if fit.attempt >= max_attempts:
+        _finish_row(fit, FitState.FAILED)
+        fit.error = {
+            "message": f"The worker was lost {fit.attempt} times while it ran this fit. "
+            "Most likely the fit needs more memory than there is.",
+            "column": None,
+        }
+        await session.flush()
+        return None
+    fit.state = advance(FitState(fit.state), FitState.RUNNING)
+    fit.attempt += 1
+    fit.progress = 0.0
+    fit.progress_message = "Starting" if fit.attempt == 1 else f"Attempt {fit.attempt}"
+    if fit.started_at is None:
+        fit.started_at = func.now()
+    await session.flush()
+    version = fit.dataset_version
+    return Claim(fit.id, fit.attempt, dict(fit.spec), version.parquet_sha256, version.columns)
+
+
+def _held(held: Claim) -> ColumnElement[bool]:
+    """True only while this attempt is the newest and nobody cancelled."""
+    return and_(
+        Fit.id == held.fit_id, Fit.attempt == held.attempt, Fit.state == FitState.RUNNING.value
+    )
+
+
+async def report(session: AsyncSession, held: Claim, fraction: float, message: str) -> bool:
+    """Show progress; False when the claim no longer holds, so the work should stop."""
+    statement = (
+        update(Fit)
+        .where(_held(held))
+        .values(progress=min(max(fraction, 0.0), 1.0), progress_message=message[:200])
+        .returning(Fit.id)
+    )
+    return (await session.execute(statement)).scalar_one_or_none() is not None
+
+
+async def succeed(
+    session: AsyncSession, held: Claim, outcome: dict[str, Any], artifacts: dict[str, Any]
+) -> bool:
+    """Store the results and queue their recording, in one transaction; False when fenced off."""
+    fit = await _locked(session, held)
+    if fit is None:
+        return False
+    _finish_row(fit, FitState.SUCCEEDED)
+    fit.progress = 1.0
+    fit.progress_message = "Done"
+    fit.task = outcome["task"]
+    fit.features = outcome["features"]
+    fit.metrics = outcome["metrics"]
+    fit.baseline_metrics = outcome["baseline_metrics"]
+    fit.warnings = outcome["warnings"]
+    fit.outcome = outcome
+    fit.artifacts = artifacts
+    await session.flush()
+    payload = TrackPayload(fit_id=fit.id)
+    await queue.enqueue(session, TRACK_FIT, payload, priority=TRACK_PRIORITY)
+    return True
+
+
+async def fail(session: AsyncSession, held: Claim, message: str, column: str | None = None) -> bool:
+    """End the fit with a reason that its owner can act upon; False when fenced off."""
+    fit = await _locked(session, held)
+    if fit is None:
+        return False
+    _finish_row(fit, FitState.FAILED)
+    fit.error = {"message": message[:2_000], "column": column}
+    await session.flush()
+    return True
+
+
+async def _locked(session: AsyncSession, held: Claim) -> Fit | None:
+    fit = await FitRepository(session, SYSTEM).find(held.fit_id, for_update=True)
+    if fit is None or fit.attempt != held.attempt or fit.state != FitState.RUNNING:
+        return None
+    return fit
+
+
+def _finish_row(fit: Fit, state: FitState) -> None:
+    fit.state = advance(FitState(fit.state), state)
+    fit.finished_at = func.now()
+
+
+async def recorded(session: AsyncSession, fit_id: int, *, run_id: str, experiment_id: str) -> None:
+    """MLflow has the fit."""
+    await session.execute(
+        update(Fit)
+        .where(Fit.id == fit_id)
+        .values(tracking="recorded", mlflow_run_id=run_id, mlflow_experiment_id=experiment_id)
+    )

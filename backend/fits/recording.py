@@ -1,0 +1,119 @@
+"""A finished fit, told to MLflow by the `track` job: from our store, so MLflow may be late."""
+
+import asyncio
+import json
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from backend.core.access import SYSTEM
+from backend.core.db import transaction
+from backend.fits import attempts
+from backend.fits.repository import FitRepository
+from backend.fits.states import FitState
+from backend.jobs.children import ChildDied, ChildFailed, Work
+from backend.jobs.registry import WorkerContext
+from backend.jobs.retry import LONGEST_WAIT, try_again
+from backend.projects.service import project_readers
+from backend.settings import Settings
+from backend.tables import Fit
+from backend.tracking.port import FitRecord, RecordedRun
+
+_log = logging.getLogger(__name__)
+RECORD_PROGRAM: Final = "backend.tracking.mlflow:record_request"
+
+
+async def record(context: WorkerContext, fit_id: int) -> None:
+    """Record one fit; raises to put the job back while MLflow is away."""
+    await _require_mlflow(context.settings)
+    with tempfile.TemporaryDirectory(prefix="goodfit-track-") as name:
+        prepared = await _prepare(context, fit_id, Path(name))
+        if prepared is None:
+            return
+        request = {
+            "record": prepared.model_dump(mode="json"),
+            "url": context.settings.urls.mlflow_for_processes,
+            "service_key": context.settings.secrets.service_key.get_secret_value(),
+            "timeout": context.settings.tracking.timeout.total_seconds(),
+        }
+        try:
+            answer = await context.children.run(Work(RECORD_PROGRAM, request), _ignore)
+        except (ChildFailed, ChildDied) as failure:
+            trace = getattr(failure, "trace", "")
+            _log.warning("not recorded yet", extra={"fit_id": fit_id, "trace": trace})
+            raise try_again(LONGEST_WAIT, str(failure)) from failure
+    run = RecordedRun.model_validate(answer)
+    async with transaction(context.sessions) as session:
+        await attempts.recorded(session, fit_id, run_id=run.run_id, experiment_id=run.experiment_id)
+    _log.info("fit recorded", extra={"fit_id": fit_id, "run_id": run.run_id})
+
+
+async def _ignore(_fraction: float, _message: str) -> None:
+    """Recording is too quick for progress."""
+
+
+async def _require_mlflow(settings: Settings) -> None:
+    """Ask before a process is started in vain."""
+    url = f"{settings.urls.mlflow_for_processes}/health"
+    try:
+        async with httpx.AsyncClient(timeout=5) as client:
+            answer = await client.get(url)
+        answer.raise_for_status()
+    except httpx.HTTPError as error:
+        raise try_again(LONGEST_WAIT / 2, f"MLflow does not answer: {error}") from error
+
+
+async def _prepare(context: WorkerContext, fit_id: int, folder: Path) -> FitRecord | None:
+    """Everything MLflow is told, with the model as a local file; None when already recorded."""
+    async with transaction(context.sessions) as session:
+        fit = await FitRepository(session, SYSTEM).find(fit_id)
+        if fit is None or fit.tracking == "recorded" or fit.state != FitState.SUCCEEDED:
+            return None
+        slug, readers = await project_readers(session, fit.project_id)
+    model = folder / "model.joblib"
+    await asyncio.to_thread(context.blobs.fetch, fit.artifacts["model"], model)
+    example = await asyncio.to_thread(context.blobs.read, fit.artifacts["input_example"])
+    return _describe(fit, slug, readers, model, json.loads(example))
+
+
+def _describe(
+    fit: Fit, slug: str, readers: list[str], model: Path, example: list[dict[str, Any]]
+) -> FitRecord:
+    if fit.started_at is None or fit.finished_at is None:
+        raise LookupError(f"fit {fit.id} has no times")
+    version = fit.dataset_version
+    params = {
+        "estimator": fit.estimator,
+        "target": fit.target,
+        "features": ", ".join(fit.features or []),
+        "seed": fit.spec["seed"],
+        **{f"validation.{k}": v for k, v in fit.spec["validation"].items()},
+        **fit.spec["params"],
+    }
+    baseline = {f"baseline.{name}": value for name, value in fit.baseline_metrics.items()}
+    return FitRecord(
+        fit_id=fit.id,
+        fit_name=fit.name,
+        username=fit.creator.username,
+        readers=readers,
+        experiment=slug,
+        params=params,
+        metrics={**fit.metrics, **baseline},
+        tags={f"goodfit.tag.{key}": value for key, value in fit.tags.items()},
+        dataset_name=fit.dataset.name,
+        dataset_version=version.version,
+        dataset_digest=version.content_digest,
+        dataset_rows=version.rows,
+        dataset_columns=version.columns,
+        target=fit.target,
+        started_at=fit.started_at.timestamp(),
+        finished_at=fit.finished_at.timestamp(),
+        model_path=str(model),
+        model_sha256=fit.artifacts["model"],
+        input_columns=fit.outcome["input_columns"],
+        output=fit.outcome["output"],
+        input_example=example,
+    )

@@ -1,0 +1,83 @@
+"""Statements over fits."""
+
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import ColumnElement, Float, Select, cast, func, select
+from sqlalchemy.orm import joinedload
+
+from backend.core.pagination import CursorSigner, PageRequest, SortKey, fetch_page
+from backend.core.repository import ScopedRepository
+from backend.fits.schemas import FitFilter
+from backend.fits.states import FINAL_STATES
+from backend.projects.service import visible_in_project
+from backend.science.metrics import METRICS
+from backend.tables import Fit
+
+
+def _metric_key(name: str) -> SortKey:
+    column: ColumnElement[Any] = cast(Fit.metrics[name].astext, Float)
+    return SortKey(column, lambda fit: fit.metrics.get(name), nullable=True)
+
+
+SORT_KEYS = {
+    "created_at": SortKey(Fit.created_at, attrgetter("created_at")),
+    "name": SortKey(Fit.name, attrgetter("name")),
+    "estimator": SortKey(Fit.estimator, attrgetter("estimator")),
+    "finished_at": SortKey(Fit.finished_at, attrgetter("finished_at"), nullable=True),
+    **{f"metrics.{name}": _metric_key(name) for name in METRICS},
+}
+
+
+class FitRepository(ScopedRepository[Fit]):
+    """Fits in projects that the viewer is a member of, without the trash."""
+
+    noun = "fit"
+
+    def scoped(self) -> Select[Fit]:
+        return (
+            select(Fit)
+            .where(visible_in_project(Fit.project_id, self.viewer))
+            .where(Fit.trashed_at.is_(None))
+            .options(
+                joinedload(Fit.creator), joinedload(Fit.dataset), joinedload(Fit.dataset_version)
+            )
+        )
+
+    async def get(self, fit_id: int, *, for_update: bool = False) -> Fit:
+        statement = self.scoped().where(Fit.id == fit_id)
+        if for_update:
+            statement = statement.with_for_update(of=Fit)
+        return await self.get_one(statement.execution_options(populate_existing=True))
+
+    async def find(self, fit_id: int, *, for_update: bool = False) -> Fit | None:
+        statement = self.scoped().where(Fit.id == fit_id)
+        if for_update:
+            statement = statement.with_for_update(of=Fit)
+        return await self.find_one(statement.execution_options(populate_existing=True))
+
+    async def page(
+        self, page: PageRequest, signer: CursorSigner, filter_by: FitFilter
+    ) -> tuple[list[Fit], str | None]:
+        conditions = {
+            Fit.project_id: filter_by.project_id,
+            Fit.dataset_id: filter_by.dataset_id,
+            Fit.state: filter_by.state,
+            Fit.estimator: filter_by.estimator,
+            Fit.created_by: self.viewer.user_id if filter_by.mine else None,
+        }
+        wanted = [column == value for column, value in conditions.items() if value is not None]
+        statement = self.scoped().where(*wanted)
+        return await fetch_page(
+            self.session, statement, page, keys=SORT_KEYS, id_column=Fit.id, signer=signer
+        )
+
+    async def count_active(self) -> int:
+        """The viewer's own fits that are not finished."""
+        statement = (
+            select(func.count())
+            .select_from(Fit)
+            .where(Fit.created_by == self.viewer.user_id)
+            .where(Fit.state.not_in([state.value for state in FINAL_STATES]))
+        )
+        return (await self.session.execute(statement)).scalar_one()

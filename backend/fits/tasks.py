@@ -1,0 +1,147 @@
+"""What the worker does for fits: run one in a child process, record one in MLflow."""
+
+import asyncio
+import logging
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from backend.core.db import transaction
+from backend.fits import attempts
+from backend.fits.attempts import Claim
+from backend.fits.recording import record
+from backend.fits.schemas import FitPayload, TrackPayload
+from backend.fits.service import RUN_FIT, TRACK_FIT
+from backend.jobs.children import ChildDied, ChildFailed, ChildRefused, Work
+from backend.jobs.registry import WorkerContext, task
+from backend.jobs.retry import try_again, wait_before
+
+_log = logging.getLogger(__name__)
+FIT_PROGRAM: Final = "backend.science.run:run_request"
+REPORT_SECONDS: Final = 0.25
+WATCH_SECONDS: Final = 1.0
+# Files that a fit leaves in its folder, by the name under which they are stored.
+ARTIFACTS: Final = {
+    "model": "model.joblib",
+    "holdout": "holdout.parquet",
+    "plots": "plots.json",
+    "input_example": "input_example.json",
+}
+
+
+class ClaimLost(Exception):
+    """The fit was cancelled or another worker took it over."""
+
+
+@task(RUN_FIT)
+async def run_fit(context: WorkerContext, body: bytes) -> None:
+    """Claim, compute outside any transaction, finish."""
+    payload = FitPayload.model_validate_json(body)
+    async with transaction(context.sessions) as session:
+        limit = context.settings.fits.max_attempts
+        held = await attempts.claim(session, payload.fit_id, max_attempts=limit)
+    if held is None:
+        return
+    _log.info("fit started", extra={"fit_id": held.fit_id, "attempt": held.attempt})
+    try:
+        await _run(context, held)
+    except ClaimLost:
+        _log.info("fit no longer ours", extra={"fit_id": held.fit_id, "attempt": held.attempt})
+    except ChildRefused as refusal:
+        await _fail(context, held, str(refusal), refusal.column)
+    except TimeoutError:
+        limit_seconds = context.settings.fits.time_limit.total_seconds()
+        await _fail(context, held, f"The fit took longer than {limit_seconds:,.0f} s.")
+    except ChildFailed as failure:
+        _log.error("fit failed", extra={"fit_id": held.fit_id, "trace": failure.trace})
+        await _fail(context, held, f"The estimator stopped with {failure}")
+    except ChildDied as death:
+        _log.warning("fit process died", extra={"fit_id": held.fit_id, "code": death.exit_code})
+        if held.attempt < context.settings.fits.max_attempts:
+            raise try_again(wait_before(held.attempt), str(death)) from death
+        await _fail(context, held, "The fit's process was killed. It likely ran out of memory.")
+
+
+async def _fail(
+    context: WorkerContext, held: Claim, message: str, column: str | None = None
+) -> None:
+    async with transaction(context.sessions) as session:
+        await attempts.fail(session, held, message, column)
+
+
+async def _run(context: WorkerContext, held: Claim) -> None:
+    with tempfile.TemporaryDirectory(prefix="goodfit-fit-") as name:
+        folder = Path(name)
+        table = folder / "table.parquet"
+        await asyncio.to_thread(context.blobs.fetch, held.parquet_sha256, table)
+        request = {
+            "spec": held.spec,
+            "columns": held.columns,
+            "table": str(table),
+            "folder": str(folder),
+        }
+        outcome = await _compute(context, held, Work(FIT_PROGRAM, request))
+        artifacts = await asyncio.to_thread(_store, context, folder)
+    async with transaction(context.sessions) as session:
+        if not await attempts.succeed(session, held, outcome, artifacts):
+            raise ClaimLost
+    _log.info("fit succeeded", extra={"fit_id": held.fit_id, "attempt": held.attempt})
+
+
+def _store(context: WorkerContext, folder: Path) -> dict[str, str]:
+    """All bytes stand in the store before the database names them."""
+    paths = {name: folder / file for name, file in ARTIFACTS.items()}
+    return {name: context.blobs.put_file(path) for name, path in paths.items() if path.exists()}
+
+
+async def _compute(context: WorkerContext, held: Claim, work: Work) -> dict[str, Any]:
+    """The child's answer; the watch ends it when the claim is lost."""
+    progress = _Progress(context, held)
+    limit = context.settings.fits.time_limit.total_seconds()
+    async with asyncio.timeout(limit):
+        child = asyncio.create_task(context.children.run(work, progress.report))
+        watch = asyncio.create_task(progress.watch())
+        try:
+            await asyncio.wait({child, watch}, return_when=asyncio.FIRST_COMPLETED)
+            if not child.done():
+                watch.result()
+            return await child
+        finally:
+            for running in (child, watch):
+                running.cancel()
+            await asyncio.gather(child, watch, return_exceptions=True)
+
+
+class _Progress:
+    """Writes progress at most four times a second, and asks once a second if the claim holds."""
+
+    def __init__(self, context: WorkerContext, held: Claim) -> None:
+        self._context = context
+        self._held = held
+        self._latest = (0.0, "Starting")
+        self._written_at = 0.0
+
+    async def report(self, fraction: float, message: str) -> None:
+        self._latest = (fraction, message)
+        if time.monotonic() - self._written_at >= REPORT_SECONDS:
+            await self._write()
+
+    async def _write(self) -> None:
+        self._written_at = time.monotonic()
+        async with transaction(self._context.sessions) as session:
+            if not await attempts.report(session, self._held, *self._latest):
+                raise ClaimLost
+
+    async def watch(self) -> None:
+        """Raise ClaimLost within a second even when the notification of a cancel was lost."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            await self._write()
+
+
+@task(TRACK_FIT)
+async def track_fit(context: WorkerContext, body: bytes) -> None:
+    """Record a finished fit in MLflow; while MLflow is away the job stays in the queue."""
+    payload = TrackPayload.model_validate_json(body)
+    await record(context, payload.fit_id)

@@ -1,0 +1,47 @@
+"""The queue port over PgQueuer: a job is enqueued in the transaction of the row it is about."""
+
+from datetime import timedelta
+from typing import Any, cast
+
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
+from pgqueuer.adapters.persistence.queries import Queries
+from pgqueuer.domain.types import JobId
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
+
+
+async def _queries(session: AsyncSession) -> Queries:
+    # The asyncpg dialect begins its transaction with the first statement: flush, then ask for
+    # the connection, or the job would be committed on its own.
+    await session.flush()
+    connection = await session.connection()
+    await connection.exec_driver_sql("select 1")
+    raw = await connection.get_raw_connection()
+    return Queries(AsyncpgDriver(cast(Any, raw.driver_connection)))
+
+
+async def enqueue(
+    session: AsyncSession,
+    entrypoint: str,
+    payload: BaseModel,
+    *,
+    priority: int = 0,
+    delay: timedelta | None = None,
+) -> int:
+    """Enqueue a job that exists if and only if the session's transaction commits."""
+    queries = await _queries(session)
+    body = payload.model_dump_json().encode()
+    job_ids = await queries.enqueue(entrypoint, body, priority, delay)
+    return int(job_ids[0])
+
+
+async def cancel(session: AsyncSession, job_id: int) -> None:
+    """Cancel a job, waiting or running, when the session's transaction commits."""
+    queries = await _queries(session)
+    await queries.mark_job_as_cancelled([JobId(job_id)])
+
+
+async def depth(session: AsyncSession) -> int:
+    """Jobs waiting or running; proves that the queue's tables can be read."""
+    queries = await _queries(session)
+    return sum(row.count for row in await queries.queue_size())

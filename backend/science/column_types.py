@@ -1,0 +1,55 @@
+"""The vocabulary of columns, shared by the API, which has polars, and the fit, which has not."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+ColumnType = Literal["number", "integer", "boolean", "string", "date", "datetime"]
+ColumnRole = Literal["numeric", "categorical", "boolean", "datetime", "text", "id", "constant"]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDescription:
+    """One column of a table.
+
+    Attributes
+    ----------
+    nulls, distinct
+        Counts of missing and of different present values.
+    left_out_because
+        Why a fit leaves the column out unless it is chosen; None when it is used.
+    """
+
+    name: str
+    type: ColumnType
+    role: ColumnRole
+    nulls: int
+    distinct: int
+    left_out_because: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetGuess:
+    """The column that somebody most likely wants to predict, and the rule that picked it."""
+
+    column: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputColumn:
+    """A column that a fitted pipeline expects.
+
+    Attributes
+    ----------
+    minimum, maximum
+        Range seen in training, for numbers.
+    categories
+        Values seen in training, the most frequent first and at most 100, for categories.
+    """
+
+    name: str
+    type: ColumnType
+    numeric: bool
+    minimum: float | None = None
+    maximum: float | None = None
+    categories: list[str] | None = None

@@ -1,0 +1,299 @@
+"""CSV text to a typed table: strict about shape, with types inferred over the whole file.
+
+Two passes: Python's csv reader finds each malformed record with its line number; polars then
+types whole columns. A value that keeps a column from being numeric is reported, not guessed away.
+"""
+
+import codecs
+import csv
+import hashlib
+import io
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+
+DELIMITERS: Final = (",", "\t", ";", "|")
+# What the common tools write for "missing"; anything else is a value.
+NULL_TEXTS: Final = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "#N/A", "<NA>")
+DATETIME_FORMATS: Final = (
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%d %H:%M",
+)
+# From this share of numeric values on, the rest looks like a mistake and not like text.
+MOSTLY_NUMERIC: Final = 0.9
+SHOWN_EXAMPLES: Final = 3
+# A record must fit into one block.
+BLOCK_BYTES: Final = 64 << 20
+
+
+class TableProblem(ValueError):
+    """The file is not a table; says where.
+
+    Attributes
+    ----------
+    line
+        1-based line of the file, where one line is to blame.
+    column
+        Name of the column, where one is to blame.
+    """
+
+    def __init__(self, message: str, *, line: int | None = None, column: str | None = None) -> None:
+        super().__init__(message)
+        self.line = line
+        self.column = column
+
+
+@dataclass(frozen=True, slots=True)
+class TableLimits:
+    """Bounds on the shape of a file."""
+
+    max_columns: int
+    max_cell_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TypedTable:
+    """A typed table and what was doubtful about its values."""
+
+    frame: pl.DataFrame
+    warnings: list[str]
+    delimiter: str
+
+
+class TextCheck:
+    """Checks a byte stream for UTF-8 and NUL while it passes, without keeping it."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._lines = 0
+        self._bytes = 0
+
+    def feed(self, chunk: bytes, *, final: bool = False) -> None:
+        """Take the next bytes.
+
+        Raises
+        ------
+        TableProblem
+            At the first NUL or the first byte that is not UTF-8, with its line.
+        """
+        pending = len(self._decoder.getstate()[0])
+        nul = chunk.find(b"\x00")
+        try:
+            self._decoder.decode(chunk if nul < 0 else chunk[:nul], final)
+        except UnicodeDecodeError as error:
+            line = self._lines + chunk.count(b"\n", 0, max(0, error.start - pending)) + 1
+            position = self._bytes - pending + error.start + 1
+            raise TableProblem(
+                f"The file is not UTF-8 (line {line:,}, byte {position:,}). Save it as UTF-8.",
+                line=line,
+            ) from None
+        if nul >= 0:
+            line = self._lines + chunk.count(b"\n", 0, nul) + 1
+            raise TableProblem(
+                f"Line {line:,} contains a NUL byte, so this is not a text file.", line=line
+            )
+        self._lines += chunk.count(b"\n")
+        self._bytes += len(chunk)
+
+
+def read_csv(path: Path, limits: TableLimits) -> TypedTable:
+    """Read a UTF-8 CSV file with a header line.
+
+    Parameters
+    ----------
+    path
+        File whose bytes passed `TextCheck`; a byte-order mark is allowed.
+    limits
+        Bounds on columns and cells.
+
+    Raises
+    ------
+    TableProblem
+        Empty file, header only, ragged rows, duplicate, empty or too many columns, broken quotes.
+    """
+    delimiter = _find_delimiter(path)
+    raw_header, rows = _check_shape(path, delimiter, limits)
+    text = _read_text(path, delimiter, raw_header)
+    if text.height != rows:
+        raise TableProblem(
+            f"The file could be read as {rows:,} or as {text.height:,} rows. Check its quotes."
+        )
+    text.columns = [_clean(name) for name in raw_header]
+    warnings: list[str] = []
+    columns = [_infer(series, warnings) for series in text.iter_columns()]
+    return TypedTable(pl.DataFrame(columns), warnings, delimiter)
+
+
+def _find_delimiter(path: Path) -> str:
+    """The separator that the header line uses most, outside quotes."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        line = next((line for line in file if line.strip()), "")
+    unquoted = "".join(line.split('"')[::2])
+    counts = [unquoted.count(delimiter) for delimiter in DELIMITERS]
+    return DELIMITERS[counts.index(max(counts))]
+
+
+def _records(file: io.TextIOBase, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Records with the line on which each ends; blank lines are no records."""
+    reader = csv.reader(file, delimiter=delimiter, strict=True)
+    while True:
+        try:
+            record = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            line = reader.line_num
+            raise TableProblem(f"Line {line:,}: {error}.", line=line) from None
+        if record:
+            yield reader.line_num, record
+
+
+def _check_shape(path: Path, delimiter: str, limits: TableLimits) -> tuple[list[str], int]:
+    csv.field_size_limit(limits.max_cell_bytes)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        records = _records(file, delimiter)
+        line, raw_header = next(records, (1, []))
+        if not raw_header:
+            raise TableProblem("The file is empty.", line=1)
+        _check_header(raw_header, line, limits.max_columns)
+        rows = 0
+        for line, record in records:
+            if len(record) != len(raw_header):
+                raise TableProblem(
+                    f"Line {line:,} has {_count(len(record), 'field')}, "
+                    f"expected {len(raw_header):,}.",
+                    line=line,
+                )
+            rows += 1
+    if rows == 0:
+        raise TableProblem("The file has a header but no rows.", line=line)
+    return raw_header, rows
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _clean(name: str) -> str:
+    return unicodedata.normalize("NFC", name).strip()
+
+
+def _check_header(raw: list[str], line: int, max_columns: int) -> None:
+    if len(raw) > max_columns:
+        raise TableProblem(f"{len(raw):,} columns, at most {max_columns:,}.", line=line)
+    seen: dict[str, str] = {}
+    for position, name in enumerate(map(_clean, raw), start=1):
+        if not name:
+            raise TableProblem(f"Column {position:,} has no name (line {line:,}).", line=line)
+        key = unicodedata.normalize("NFKC", name).casefold()
+        if key in seen:
+            other = "" if seen[key] == name else f" (as {seen[key]!r})"
+            raise TableProblem(
+                f"Line {line:,}: the column name {name!r} stands twice{other}.",
+                line=line,
+                column=name,
+            )
+        seen[key] = name
+
+
+def _read_text(path: Path, delimiter: str, raw_header: list[str]) -> pl.DataFrame:
+    """All cells as text, blank lines left out, missing values as null."""
+    try:
+        table = arrow_csv.read_csv(
+            path,
+            read_options=arrow_csv.ReadOptions(block_size=BLOCK_BYTES),
+            parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(raw_header, pa.string()),
+                null_values=list(NULL_TEXTS),
+                strings_can_be_null=True,
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        raise TableProblem(f"The file could not be read: {error}.") from None
+    frame = pl.from_arrow(table)
+    if not isinstance(frame, pl.DataFrame):
+        raise TypeError("a table came back as one column")
+    return frame
+
+
+def _infer(text: pl.Series, warnings: list[str]) -> pl.Series:
+    """The narrowest type that holds every value of the column."""
+    if text.null_count() == len(text):
+        warnings.append(f"{text.name}: the column is empty")
+        return text
+    trimmed = text.str.strip_chars()
+    trimmed = trimmed.set(trimmed.is_in(list(NULL_TEXTS)), None)
+    lowered = trimmed.str.to_lowercase()
+    if lowered.drop_nulls().is_in(["true", "false"]).all():
+        return lowered == "true"
+    if _written_as_code(trimmed):
+        return text
+    numbers = trimmed.cast(pl.Float64, strict=False)
+    if numbers.null_count() == trimmed.null_count():
+        whole = trimmed.cast(pl.Int64, strict=False)
+        if whole.null_count() == trimmed.null_count():
+            return whole
+        return _finite(numbers, warnings)
+    dates = _dates(trimmed)
+    return dates if dates is not None else _as_text(text, trimmed, numbers, warnings)
+
+
+def _written_as_code(trimmed: pl.Series) -> bool:
+    """Digits with a leading zero, as in postal codes: a number would lose the zero."""
+    return bool(trimmed.drop_nulls().str.contains(r"^0\d+$").any())
+
+
+def _finite(numbers: pl.Series, warnings: list[str]) -> pl.Series:
+    if infinite := int(numbers.is_infinite().sum()):
+        warnings.append(f"{numbers.name}: {_count(infinite, 'value')} too large or infinite")
+    return numbers
+
+
+def _dates(trimmed: pl.Series) -> pl.Series | None:
+    """Dates or instants in ISO 8601, where every value is one."""
+    days = trimmed.str.to_date("%Y-%m-%d", strict=False)
+    if days.null_count() == trimmed.null_count():
+        return days
+    for pattern in DATETIME_FORMATS:
+        instants = trimmed.str.to_datetime(pattern, strict=False, time_unit="us")
+        if instants.null_count() == trimmed.null_count():
+            return instants
+    return None
+
+
+def _as_text(
+    text: pl.Series, trimmed: pl.Series, numbers: pl.Series, warnings: list[str]
+) -> pl.Series:
+    """Text as it stands; a column of numbers with a few exceptions is named."""
+    known = len(trimmed) - trimmed.null_count()
+    odd = trimmed.filter(numbers.is_null() & trimmed.is_not_null())
+    if known and 1 - len(odd) / known >= MOSTLY_NUMERIC:
+        shown = ", ".join(repr(value) for value in odd.unique(maintain_order=True)[:SHOWN_EXAMPLES])
+        warnings.append(f"{text.name}: {len(odd):,} of {known:,} values are not numbers ({shown})")
+    return text
+
+
+def content_digest(frame: pl.DataFrame) -> str:
+    """sha256 of names, types and values, equal for equal tables whatever file they came from."""
+    digest = hashlib.sha256()
+    for series in frame.iter_columns():
+        digest.update(f"{series.name}\0{series.dtype}\0{len(series)}\0".encode())
+        digest.update(np.packbits(series.is_null().to_numpy()).tobytes())
+        if series.dtype == pl.String:
+            lengths = series.str.len_bytes().fill_null(0).cast(pl.Int64)
+            digest.update(lengths.to_numpy().astype("<i8").tobytes())
+            digest.update("".join(series.fill_null("").to_list()).encode())
+        else:
+            physical = series.to_physical().fill_null(0 if series.dtype != pl.Boolean else False)
+            kind = "<f8" if series.dtype.is_float() else "<i8"
+            digest.update(physical.to_numpy().astype(kind).tobytes())
+    return digest.hexdigest()

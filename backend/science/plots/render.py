@@ -1,0 +1,48 @@
+"""PNG bytes of a computed plot. Runs in a small process that has matplotlib and nothing else."""
+
+import io
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from backend.science.plots import confusion, residuals
+from backend.science.plots.style import PALETTES, Palette, Theme
+
+Draw = Callable[[dict[str, Any], Figure, Palette], None]
+KINDS: Final[Mapping[str, Draw]] = MappingProxyType(
+    {"residuals": residuals.draw, "confusion": confusion.draw}
+)
+
+
+def render_png(
+    kind: str,
+    numbers: dict[str, Any],
+    *,
+    theme: Theme = "light",
+    width: int = 800,
+    height: int = 600,
+    dpi: int = 100,
+) -> bytes:
+    """Draw a plot; the same numbers give the same bytes.
+
+    Parameters
+    ----------
+    kind
+        One of `KINDS`.
+    numbers
+        The plot's `data`.
+    width, height
+        In pixels.
+    dpi
+        Pixels per inch: larger means larger type.
+    """
+    figure = Figure(figsize=(width / dpi, height / dpi), dpi=dpi)
+    FigureCanvasAgg(figure)
+    KINDS[kind](numbers, figure, PALETTES[theme])
+    buffer = io.BytesIO()
+    # Without a fixed Software entry the bytes would name matplotlib's version.
+    figure.savefig(buffer, format="png", metadata={"Software": "Goodfit"})
+    return buffer.getvalue()

@@ -1,0 +1,99 @@
+"""The target of a fit: its task, its values, and whether they can be fitted at all."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from backend.science.column_types import ColumnDescription
+from backend.science.refusal import FitRefused
+from backend.science.spec import Task
+
+MOST_CLASSES: Final = 100
+NUMBER_TYPES: Final = ("number", "integer")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Values of the rows whose target is known.
+
+    Attributes
+    ----------
+    values
+        Shape (n,): float64 for regression, else the classes as integers, booleans or texts.
+    rows
+        Positions of those rows in the table, shape (n,).
+    """
+
+    task: Task
+    values: npt.NDArray[Any]
+    rows: npt.NDArray[np.int64]
+
+
+def read_target(table: pa.Table, column: ColumnDescription, task: Task | None) -> Target:
+    """The known values of the target.
+
+    Parameters
+    ----------
+    table
+        Arrow table.
+    column
+        Description of the target column.
+    task
+        What the user asked for; inferred where it is None.
+
+    Raises
+    ------
+    FitRefused
+        The task does not go with the values, or there is nothing to learn from them.
+    """
+    stored = table.column(column.name)
+    known = np.flatnonzero(stored.is_valid().to_numpy())
+    if len(known) == 0:
+        raise FitRefused(f"{column.name} has no values.", column.name)
+    present = stored.take(pa.array(known))
+    chosen = task or _infer(column)
+    if chosen == "regression":
+        return Target(chosen, _numbers(present, column), known)
+    return _classes(present, column, chosen, known)
+
+
+def _infer(column: ColumnDescription) -> Task:
+    """Numbers are regressed, two values are two classes, the rest are classes."""
+    if column.distinct <= 2:
+        return "binary"
+    return "regression" if column.type in NUMBER_TYPES else "multiclass"
+
+
+def _numbers(present: pa.ChunkedArray, column: ColumnDescription) -> npt.NDArray[np.float64]:
+    if column.type not in NUMBER_TYPES:
+        raise FitRefused(
+            f"{column.name} holds {column.type} values; regression needs numbers.", column.name
+        )
+    numbers = np.asarray(present.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+    if not np.isfinite(numbers).all():
+        raise FitRefused(f"{column.name} holds infinite values.", column.name)
+    if np.ptp(numbers) == 0:
+        raise FitRefused(f"{column.name} has the same value in every row.", column.name)
+    return numbers
+
+
+def _classes(
+    present: pa.ChunkedArray, column: ColumnDescription, task: Task, known: npt.NDArray[np.int64]
+) -> Target:
+    if column.type in ("date", "datetime"):
+        raise FitRefused(f"{column.name} holds dates, which are no classes.", column.name)
+    values = np.array(present.to_pylist())
+    count = len(np.unique(values))
+    if count < 2:
+        raise FitRefused(f"{column.name} has the same value in every row.", column.name)
+    if count > MOST_CLASSES:
+        raise FitRefused(
+            f"{column.name} has {count:,} different values; at most {MOST_CLASSES} classes.",
+            column.name,
+        )
+    if task == "binary" and count > 2:
+        raise FitRefused(f"{column.name} has {count} classes, not two.", column.name)
+    return Target("binary" if count == 2 else "multiclass", values, known)

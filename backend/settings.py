@@ -1,0 +1,204 @@
+"""Every setting of every process, read from `GOODFIT_*` (nested with `__`) or `GOODFIT_*_FILE`.
+
+Built once by a composition root and passed on; inner modules never read the environment.
+`docs/settings.md` lists each field, which a test checks.
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+ENV_PREFIX: Final = "GOODFIT_"
+MINIMUM_SECRET_BYTES: Final = 32
+# Values from tutorials and samples: long enough for the length rule, known to everybody.
+KNOWN_SECRETS: Final = frozenset(
+    {
+        "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
+        "changethischangethischangethischangethis",
+        "your-secret-key-your-secret-key-your-secret-key",
+    }
+)
+
+
+def _strong(secret: SecretStr) -> SecretStr:
+    value = secret.get_secret_value()
+    if len(value.encode()) < MINIMUM_SECRET_BYTES:
+        raise ValueError(f"a secret needs at least {MINIMUM_SECRET_BYTES} bytes")
+    if value in KNOWN_SECRETS or len(set(value)) < 8:
+        raise ValueError("this secret is publicly known or trivial; generate one")
+    return secret
+
+
+StrongSecret = Annotated[SecretStr, AfterValidator(_strong)]
+
+
+class _Area(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatabaseSettings(_Area):
+    """Where the source of truth lives."""
+
+    url: SecretStr = Field(description="PostgreSQL >= 14, `postgresql://user:password@host/name`")
+    pool_size: int = Field(5, ge=1, le=100, description="Connections that each process keeps")
+    pool_overflow: int = Field(10, ge=0, le=100, description="Connections above that under load")
+
+    def asyncpg_url(self) -> str:
+        """The address for asyncpg itself, without SQLAlchemy's driver suffix."""
+        scheme, _, rest = self.url.get_secret_value().partition("://")
+        return f"{scheme.partition('+')[0]}://{rest}"
+
+    def sqlalchemy_url(self) -> str:
+        """The address for SQLAlchemy's async engine."""
+        return self.asyncpg_url().replace("://", "+asyncpg://", 1)
+
+
+class SecretSettings(_Area):
+    """Three independent secrets: signing tokens, calls between processes, Streamlit's cookies."""
+
+    token_key: StrongSecret = Field(description="Signs access tokens and page cursors")
+    service_key: StrongSecret = Field(description="Lets dashboard and MLflow ask the API who calls")
+    cookie_key: StrongSecret = Field(description="Signs Streamlit's own cookies")
+
+
+class UrlSettings(_Area):
+    """Addresses as people see them, and as the processes reach each other."""
+
+    api: str = "http://127.0.0.1:8000"
+    dashboard: str = "http://127.0.0.1:8501"
+    mlflow: str = "http://127.0.0.1:5000"
+    api_internal: str | None = Field(None, description="The API for processes; default: `api`")
+    mlflow_internal: str | None = Field(None, description="MLflow for processes; default: `mlflow`")
+
+    @property
+    def api_for_processes(self) -> str:
+        return self.api_internal or self.api
+
+    @property
+    def mlflow_for_processes(self) -> str:
+        return self.mlflow_internal or self.mlflow
+
+
+class AuthSettings(_Area):
+    """Lifetimes and limits of signing in."""
+
+    access_token_lifetime: timedelta = timedelta(minutes=10)
+    session_lifetime: timedelta = timedelta(hours=12)
+    ticket_lifetime: timedelta = timedelta(seconds=60)
+    signin_link_lifetime: timedelta = timedelta(hours=1)
+    attempt_window: timedelta = timedelta(minutes=15)
+    attempts_per_account: int = Field(10, ge=1)
+    attempts_per_address: int = Field(100, ge=1)
+    cookie_name: str = "goodfit_session"
+    cookie_secure: bool = Field(False, description="Set behind HTTPS: cookies only travel there")
+    trusted_proxies: str = Field("127.0.0.1", description="Proxies whose X-Forwarded-For counts")
+
+
+class FileSettings(_Area):
+    """Where blobs live."""
+
+    url: str | None = Field(None, description="fsspec address; default: `files` in the home")
+
+
+class UploadSettings(_Area):
+    """Bounds on what a user may send."""
+
+    max_bytes: int = Field(2_000_000_000, ge=1_000)
+    max_columns: int = Field(2_000, ge=1)
+    max_cell_bytes: int = Field(1_000_000, ge=1_000)
+    max_json_bytes: int = Field(10_000_000, ge=1_000, description="Largest JSON request body")
+
+
+class FitSettings(_Area):
+    """How the worker runs fits."""
+
+    concurrency: int = Field(2, ge=1, le=64, description="Fits that one worker runs at a time")
+    max_attempts: int = Field(3, ge=1, le=10, description="Attempts before `worker lost`")
+    time_limit: timedelta = timedelta(hours=1)
+    lost_after: timedelta = Field(timedelta(seconds=4), description="Silence that means: lost")
+    max_active_per_user: int = Field(100, ge=1, description="Queued and running fits of one user")
+
+
+class TrackingSettings(_Area):
+    """MLflow's own store."""
+
+    database_url: SecretStr | None = Field(None, description="MLflow's database, for its server")
+    auth_database_url: SecretStr | None = Field(None, description="Its permissions, for its server")
+    artifacts_url: str | None = Field(None, description="Default: `mlflow-artifacts` in the home")
+    timeout: timedelta = timedelta(seconds=20)
+
+
+class _FileValues(PydanticBaseSettingsSource):
+    """`GOODFIT_X_FILE=/run/secrets/x` stands for `GOODFIT_X=<content of that file>`."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        raise AssertionError(f"not asked field by field: {field_name} {field}")
+
+    def __call__(self) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for name, path in os.environ.items():
+            if not (name.startswith(ENV_PREFIX) and name.endswith("_FILE") and path):
+                continue
+            *parents, leaf = name.removeprefix(ENV_PREFIX).removesuffix("_FILE").lower().split("__")
+            target = values
+            for parent in parents:
+                target = target.setdefault(parent, {})
+            target[leaf] = Path(path).read_text().strip()
+        return values
+
+
+class Settings(BaseSettings):
+    """What one process needs to know."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="ignore", frozen=True
+    )
+
+    home: Path = Field(Path("var"), description="Everything the embedded stack keeps")
+    database: DatabaseSettings
+    secrets: SecretSettings
+    urls: UrlSettings = UrlSettings()
+    auth: AuthSettings = AuthSettings()
+    files: FileSettings = FileSettings()
+    uploads: UploadSettings = UploadSettings()
+    fits: FitSettings = FitSettings()
+    tracking: TrackingSettings = TrackingSettings()
+    host: str = Field("127.0.0.1", description="Address that each server listens on")
+    api_port: int = Field(8000, ge=1, le=65535)
+    dashboard_port: int = Field(8501, ge=1, le=65535)
+    mlflow_port: int = Field(5000, ge=1, le=65535)
+    allowed_hosts: str = Field("127.0.0.1,localhost", description="Host names, comma separated")
+    log_level: str = "INFO"
+    admin_username: str | None = Field(None, description="First administrator, made at start")
+    admin_password: SecretStr | None = Field(None, description="Its password")
+
+    @model_validator(mode="after")
+    def _admin_is_whole(self) -> "Settings":
+        if (self.admin_username is None) != (self.admin_password is None):
+            raise ValueError("GOODFIT_ADMIN_USERNAME and GOODFIT_ADMIN_PASSWORD go together")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the library's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment beats its `_FILE` form; no dotenv, no secrets folder."""
+        return init_settings, env_settings, _FileValues(settings_cls)
+
+    @property
+    def files_url(self) -> str:
+        return self.files.url or (self.home.resolve() / "files").as_uri()
+
+    @property
+    def artifacts_url(self) -> str:
+        return self.tracking.artifacts_url or (self.home.resolve() / "mlflow-artifacts").as_uri()

@@ -1,0 +1,1 @@
+"""The embedded stack: PostgreSQL and every process of the product below one supervisor."""

@@ -1,0 +1,99 @@
+"""Content-addressed files: a blob's name is the sha256 of its bytes, so it never changes."""
+
+import hashlib
+import io
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import fsspec
+
+CHUNK_BYTES = 1 << 20
+
+
+class BlobMissing(LookupError):
+    """A blob that the database names is not in the store."""
+
+
+def digest_of(path: Path) -> str:
+    """The sha256 of a local file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class BlobStore:
+    """Blobs below one fsspec address: a folder, or a bucket."""
+
+    def __init__(self, url: str) -> None:
+        self._fs, self._root = fsspec.core.url_to_fs(url)
+
+    def _path(self, digest: str) -> str:
+        return f"{self._root}/{digest[:2]}/{digest}"
+
+    def put_file(self, path: Path, *, digest: str | None = None) -> str:
+        """Store a local file; written beside its place and moved, so it is whole or absent."""
+        digest = digest or digest_of(path)
+        target = self._path(digest)
+        if self._fs.exists(target):
+            return digest
+        self._fs.makedirs(target.rpartition("/")[0], exist_ok=True)
+        partial = f"{self._root}/partial-{uuid.uuid4().hex}"
+        try:
+            with path.open("rb") as source, self._fs.open(partial, "wb") as sink:
+                shutil.copyfileobj(source, sink, CHUNK_BYTES)
+            self._fs.mv(partial, target)
+        except BaseException:
+            if self._fs.exists(partial):
+                self._fs.rm(partial)
+            raise
+        return digest
+
+    def open(self, digest: str) -> BinaryIO:
+        """A readable file of a blob."""
+        try:
+            file: BinaryIO = self._fs.open(self._path(digest), "rb")
+        except FileNotFoundError:
+            raise BlobMissing(digest) from None
+        return file
+
+    def read(self, digest: str) -> bytes:
+        """All bytes of a small blob."""
+        with self.open(digest) as file:
+            return file.read()
+
+    def stream(self, digest: str) -> Iterator[bytes]:
+        """The bytes of a blob in chunks."""
+        with self.open(digest) as file:
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+
+    def fetch(self, digest: str, target: Path) -> None:
+        """Copy a blob to a local file and check that it is what its name says."""
+        sha = hashlib.sha256()
+        with self.open(digest) as source, target.open("wb") as sink:
+            while chunk := source.read(CHUNK_BYTES):
+                sha.update(chunk)
+                sink.write(chunk)
+        if sha.hexdigest() != digest:
+            raise BlobMissing(f"{digest} is damaged: its bytes have another sha256")
+
+    def read_verified(self, digest: str) -> io.BytesIO:
+        """The bytes of a blob after their sha256 was checked; for what gets unpickled."""
+        content = self.read(digest)
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise BlobMissing(f"{digest} is damaged: its bytes have another sha256")
+        return io.BytesIO(content)
+
+    def delete(self, digest: str) -> None:
+        """Remove a blob that nothing names any more."""
+        if self._fs.exists(self._path(digest)):
+            self._fs.rm(self._path(digest))
+
+    def check(self) -> None:
+        """Raise where the store cannot be written."""
+        self._fs.makedirs(self._root, exist_ok=True)
+        probe = f"{self._root}/probe-{uuid.uuid4().hex}"
+        self._fs.touch(probe)
+        self._fs.rm(probe)

@@ -1,0 +1,25 @@
+"""All tables; importing this package fills the one metadata."""
+
+from backend.tables.base import Table
+from backend.tables.dataset import Dataset, DatasetVersion
+from backend.tables.fit import Fit
+from backend.tables.idempotency import IdempotencyKey
+from backend.tables.project import Project, ProjectMember
+from backend.tables.signin import RefreshToken, SignInAttempt, SignInLink, SignInSession, Ticket
+from backend.tables.user import User
+
+__all__ = [
+    "Dataset",
+    "DatasetVersion",
+    "Fit",
+    "IdempotencyKey",
+    "Project",
+    "ProjectMember",
+    "RefreshToken",
+    "SignInAttempt",
+    "SignInLink",
+    "SignInSession",
+    "Table",
+    "Ticket",
+    "User",
+]

@@ -1,0 +1,128 @@
+"""The worker process: takes jobs from the queue, shows that it lives, drains on SIGTERM."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+from pgqueuer import PgQueuer
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
+from pgqueuer.domain.models import Context, Job
+
+import backend.fits.tasks as fit_tasks
+from backend.core.db import create_engine, create_sessions
+from backend.core.observability import bind_job_id, configure_logging
+from backend.jobs.children import ChildProcesses
+from backend.jobs.registry import TASKS, Task, WorkerContext
+from backend.jobs.retry import try_again
+from backend.settings import Settings
+from backend.storage.blobs import BlobStore
+
+_log = logging.getLogger(__name__)
+# Importing a slice's tasks module registers its tasks.
+TASK_MODULES: Final = (fit_tasks,)
+PRELOADED: Final = ("backend.science.run",)
+HEARTBEAT_SECONDS: Final = 2.0
+# How long work may go on after SIGTERM before it goes back into the queue.
+DRAIN_SECONDS: Final = 5.0
+POLL: Final = timedelta(seconds=1)
+# numpy's thread pools would make every fit use all cores, and forks of them are fragile.
+THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def heartbeat_path(settings: Settings) -> Path:
+    """The file whose age tells whether the worker lives."""
+    return settings.home / "run" / "worker.heartbeat"
+
+
+async def _beat(path: Path) -> None:
+    await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+    while True:
+        await asyncio.to_thread(path.touch)
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+
+
+def _entry(
+    context: WorkerContext, work: Task, draining: asyncio.Event
+) -> Callable[[Job, Context], Awaitable[None]]:
+    """Run a task until it ends, its job is cancelled, or the worker has to go."""
+
+    async def run(job: Job, job_context: Context) -> None:
+        bind_job_id(int(job.id))
+        with job_context.cancellation:
+            running = asyncio.ensure_future(work(context, job.payload or b"{}"))
+            leaving = asyncio.create_task(draining.wait())
+            try:
+                await asyncio.wait({running, leaving}, return_when=asyncio.FIRST_COMPLETED)
+                if running.done():
+                    running.result()
+                    return
+                raise try_again(timedelta(0), "the worker stops")
+            finally:
+                leaving.cancel()
+                running.cancel()
+                await asyncio.gather(running, leaving, return_exceptions=True)
+
+    return run
+
+
+def _stop_on_signals(queue: PgQueuer, draining: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        _log.info("worker stops")
+        queue.shutdown.set()
+        loop.call_later(DRAIN_SECONDS, draining.set)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+
+
+async def run(settings: Settings) -> None:
+    """Work until a signal comes."""
+    engine = create_engine(settings.database)
+    children = ChildProcesses(PRELOADED)
+    children.warm_up()
+    context = WorkerContext(
+        settings=settings,
+        sessions=create_sessions(engine),
+        blobs=BlobStore(settings.files_url),
+        children=children,
+    )
+    pool = await asyncpg.create_pool(settings.database.asyncpg_url(), min_size=1, max_size=4)
+    queue = PgQueuer(AsyncpgPoolDriver(pool))
+    draining = asyncio.Event()
+    for name, work in TASKS.items():
+        entry = _entry(context, work, draining)
+        queue.entrypoint(name, accepts_context=True, on_failure="hold")(entry)
+    _stop_on_signals(queue, draining)
+    beat = asyncio.create_task(_beat(heartbeat_path(settings)))
+    try:
+        await queue.run(
+            dequeue_timeout=POLL,
+            batch_size=1,
+            max_concurrent_tasks=max(2, settings.fits.concurrency),
+            heartbeat_timeout=settings.fits.lost_after,
+            shutdown_on_listener_failure=True,
+        )
+    finally:
+        beat.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await beat
+        await pool.close()
+        await engine.dispose()
+
+
+def serve(settings: Settings) -> int:
+    """Work until SIGTERM or SIGINT."""
+    for name in THREAD_VARIABLES:
+        os.environ.setdefault(name, "1")
+    configure_logging(settings.log_level)
+    asyncio.run(run(settings))
+    return 0

@@ -1,0 +1,252 @@
+"""Same-origin routes beside the page: the HttpOnly cookie, plots, downloads, the way to MLflow.
+
+The page's script cannot set an HttpOnly cookie, and Streamlit would serve a picture given to it
+at a public address. Here the browser's cookie says who asks.
+"""
+
+import hashlib
+import re
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from html import escape
+from typing import Final
+from urllib.parse import quote, urlencode, urlsplit
+
+import httpx
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from backend.accounts.schemas import BrowserSessionOut, TicketOut, TokenOut
+from frontend.claims import claims
+from frontend.client import BASE, TIMEOUT
+from frontend.settings import DashboardSettings
+
+PREFIX: Final = "/goodfit"
+SERVICE_HEADER: Final = "X-Goodfit-Service-Key"
+TICKET: Final = re.compile(r"[A-Za-z0-9_-]{1,500}")
+PLOT_OPTIONS: Final = ("theme", "width", "height", "dpi")
+PASSED_HEADERS: Final = ("etag", "content-length", "content-disposition")
+KEPT_TOKENS: Final = 1_000
+TOKEN_SECONDS: Final = 60.0
+NO_STORE: Final = {"Cache-Control": "no-store"}
+NEEDS_COOKIE: Final = "This picture needs your sign-in. Reload the page, or sign in again."
+NO_SERVER: Final = "The server does not answer. Reload the page to try again."
+NO_PLOT: Final = "There is no such plot."
+
+
+class CookieRefused(Exception):
+    """No cookie, or one whose session has ended."""
+
+
+def _same_origin(request: Request) -> bool:
+    origin = request.headers.get("origin")
+    return bool(origin) and urlsplit(origin).netloc == request.headers.get("host")
+
+
+def _picture(text: str, status: int) -> Response:
+    """A browser shows a picture whatever its status: a text where the plot would be."""
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 800 200" width="800" height="200">'
+        '<rect width="800" height="200" rx="8" fill="#8886" fill-opacity=".15"/>'
+        '<text x="400" y="106" text-anchor="middle" font-family="sans-serif" font-size="18" '
+        f'fill="#808890">{escape(text)}</text></svg>'
+    )
+    return Response(svg, status, headers=NO_STORE, media_type="image/svg+xml")
+
+
+class Bridge:
+    """The routes, over one pool of connections to the API."""
+
+    def __init__(self, settings: DashboardSettings) -> None:
+        self._settings = settings
+        self._http = httpx.AsyncClient(base_url=settings.urls.api_for_processes, timeout=TIMEOUT)
+        self._access: OrderedDict[str, tuple[str, float]] = OrderedDict()
+
+    def routes(self) -> list[BaseRoute]:
+        return [
+            Route(f"{PREFIX}/session", self.set_cookie, methods=["POST"]),
+            Route(f"{PREFIX}/signout", self.delete_cookie, methods=["POST"]),
+            Route(f"{PREFIX}/plots/{{fit_id:int}}/{{kind}}.png", self.plot),
+            Route(f"{PREFIX}/datasets/{{dataset_id:int}}/{{version:int}}", self.download),
+            Route(f"{PREFIX}/mlflow", self.to_mlflow),
+        ]
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def set_cookie(self, request: Request) -> Response:
+        """Swaps a ticket for the cookie of a browser session."""
+        ticket = (await request.body())[:1_000].decode("ascii", "ignore")
+        if not _same_origin(request) or not TICKET.fullmatch(ticket):
+            return Response(status_code=403, headers=NO_STORE)
+        try:
+            answer = await self._internal("/internal/tickets/redeem", {"ticket": ticket})
+        except httpx.HTTPError:
+            return Response(status_code=503, headers=NO_STORE)
+        if answer.is_error:
+            return Response(status_code=403, headers=NO_STORE)
+        made = BrowserSessionOut.model_validate_json(answer.content)
+        claims.add(ticket)
+        response = Response(status_code=204, headers=NO_STORE)
+        auth = self._settings.auth
+        response.set_cookie(
+            auth.cookie_name,
+            made.session,
+            max_age=made.max_age,
+            path="/",
+            secure=auth.cookie_secure,
+            httponly=True,
+            samesite="lax",
+        )
+        return response
+
+    async def delete_cookie(self, request: Request) -> Response:
+        """Ends the cookie's session at the API, and deletes the cookie in any case."""
+        if not _same_origin(request):
+            return Response(status_code=403, headers=NO_STORE)
+        auth = self._settings.auth
+        response = Response(status_code=204, headers=NO_STORE)
+        response.delete_cookie(
+            auth.cookie_name, path="/", secure=auth.cookie_secure, httponly=True, samesite="lax"
+        )
+        cookie = request.cookies.get(auth.cookie_name)
+        if cookie:
+            self._access.pop(_cookie_key(cookie), None)
+            try:
+                await self._internal("/internal/logout", {"token": cookie})
+            except httpx.HTTPError:
+                response.headers["X-Goodfit-Revoked"] = "no"
+        return response
+
+    async def plot(self, request: Request) -> Response:
+        """A plot of a fit, streamed from the API for the cookie's user."""
+        fit_id, kind = request.path_params["fit_id"], quote(request.path_params["kind"], safe="")
+        options = {
+            name: request.query_params[name]
+            for name in PLOT_OPTIONS
+            if name in request.query_params
+        }
+        headers = {}
+        if "if-none-match" in request.headers:
+            headers["If-None-Match"] = request.headers["if-none-match"]
+        path = f"/fits/{fit_id}/plots/{kind}.png"
+        try:
+            answer = await self._stream(request, path, params=options, headers=headers)
+        except CookieRefused:
+            return _picture(NEEDS_COOKIE, 401)
+        except httpx.HTTPError:
+            return _picture(NO_SERVER, 503)
+        if answer.status_code == httpx.codes.NOT_MODIFIED:
+            await answer.aclose()
+            return Response(status_code=304, headers=_passed(answer))
+        if answer.is_error:
+            await answer.aclose()
+            return _picture(NO_PLOT, answer.status_code)
+        return StreamingResponse(_content(answer), headers=_passed(answer), media_type="image/png")
+
+    async def download(self, request: Request) -> Response:
+        """The original bytes of a dataset's version."""
+        dataset_id, version = request.path_params["dataset_id"], request.path_params["version"]
+        path = f"/datasets/{dataset_id}/versions/{version}/download"
+        try:
+            answer = await self._stream(request, path)
+        except CookieRefused:
+            return RedirectResponse(f"/dataset?id={dataset_id}", 303, headers=NO_STORE)
+        except httpx.HTTPError:
+            return Response(NO_SERVER, 503, headers=NO_STORE, media_type="text/plain")
+        if answer.is_error:
+            await answer.aclose()
+            text = f"No dataset {dataset_id}, or it is not shared with you."
+            return Response(text, answer.status_code, headers=NO_STORE, media_type="text/plain")
+        return StreamingResponse(
+            _content(answer), headers=_passed(answer), media_type="application/octet-stream"
+        )
+
+    async def to_mlflow(self, request: Request) -> Response:
+        """To a page of MLflow with a fresh ticket, so that it opens signed in on any host."""
+        path = request.query_params.get("path", "/")
+        if not path.startswith("/") or path.startswith("//") or "\\" in path:
+            path = "/"
+        try:
+            token = await self._token(request)
+            answer = await self._http.post(
+                f"{BASE}/auth/ticket", headers={"Authorization": f"Bearer {token}"}
+            )
+            if answer.is_error:
+                raise CookieRefused
+        except CookieRefused:
+            query = urlencode({"next": "mlflow", "path": path})
+            return RedirectResponse(f"/?{query}", 303, headers=NO_STORE)
+        except httpx.HTTPError:
+            return Response(NO_SERVER, 503, headers=NO_STORE, media_type="text/plain")
+        ticket = TicketOut.model_validate_json(answer.content).ticket
+        query = urlencode({"ticket": ticket, "next": path})
+        target = f"{self._settings.urls.mlflow.rstrip('/')}/goodfit/session?{query}"
+        return RedirectResponse(target, 303, headers=NO_STORE)
+
+    async def _internal(self, path: str, body: dict[str, str]) -> httpx.Response:
+        key = self._settings.secrets.service_key.get_secret_value()
+        return await self._http.post(BASE + path, json=body, headers={SERVICE_HEADER: key})
+
+    async def _stream(
+        self,
+        request: Request,
+        path: str,
+        *,
+        params: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> httpx.Response:
+        """An open answer of the API; a token that ended early is renewed once."""
+        for fresh in (False, True):
+            token = await self._token(request, fresh=fresh)
+            wanted = self._http.build_request(
+                "GET",
+                BASE + path,
+                params=params,
+                headers={**(headers or {}), "Authorization": f"Bearer {token}"},
+            )
+            answer = await self._http.send(wanted, stream=True)
+            if answer.status_code != httpx.codes.UNAUTHORIZED:
+                return answer
+            await answer.aclose()
+        raise CookieRefused
+
+    async def _token(self, request: Request, *, fresh: bool = False) -> str:
+        """An access token for the cookie; kept shortly, the API still checks its session."""
+        cookie = request.cookies.get(self._settings.auth.cookie_name)
+        if not cookie:
+            raise CookieRefused
+        key = _cookie_key(cookie)
+        kept = self._access.get(key)
+        if kept is not None and not fresh and time.monotonic() < kept[1]:
+            return kept[0]
+        form = {"grant_type": "refresh_token", "refresh_token": cookie}
+        answer = await self._http.post(f"{BASE}/auth/token", data=form)
+        if answer.is_error:
+            self._access.pop(key, None)
+            raise CookieRefused
+        token = TokenOut.model_validate_json(answer.content)
+        lifetime = min(TOKEN_SECONDS, token.expires_in / 2)
+        self._access[key] = (token.access_token, time.monotonic() + lifetime)
+        while len(self._access) > KEPT_TOKENS:
+            self._access.popitem(last=False)
+        return token.access_token
+
+
+def _cookie_key(cookie: str) -> str:
+    return hashlib.sha256(cookie.encode()).hexdigest()
+
+
+def _passed(answer: httpx.Response) -> dict[str, str]:
+    kept = {name: answer.headers[name] for name in PASSED_HEADERS if name in answer.headers}
+    return {**kept, "Cache-Control": "private, max-age=0, must-revalidate", "Vary": "Cookie"}
+
+
+async def _content(answer: httpx.Response) -> AsyncIterator[bytes]:
+    try:
+        async for piece in answer.aiter_bytes():
+            yield piece
+    finally:
+        await answer.aclose()

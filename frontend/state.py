@@ -1,0 +1,108 @@
+"""Everything that a browser tab's session remembers, typed, in one place.
+
+No other module but the sign-in seam touches `st.session_state`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Generic, Literal, TypeVar
+
+import streamlit as st
+from streamlit.navigation.page import Page
+
+from backend.accounts.schemas import UserOut
+from frontend.client import Tokens
+
+Value = TypeVar("Value")
+PREFIX: Final = "goodfit."
+# The library's own, which tells that this tab signed out although its cookie is still in view.
+SIGNED_OUT_KEY: Final = "logout"
+HISTORY_LENGTH: Final = 10
+
+
+@dataclass(frozen=True)
+class Deed:
+    """Something that the user did in this session."""
+
+    what: Literal["uploaded", "ran"]
+    object_id: int
+    name: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The dataset version that Home's form is about, and what its upload gave."""
+
+    dataset_id: int
+    version: int
+    summary: str
+
+
+class _Entry(Generic[Value]):
+    """One typed key of the session's state."""
+
+    def __init__(self, default: Callable[[], Value]) -> None:
+        self._default = default
+        self._key = ""
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self._key = PREFIX + name
+
+    def __get__(self, _instance: object, _owner: type | None = None) -> Value:
+        if self._key not in st.session_state:
+            return self._default()
+        value: Value = st.session_state[self._key]
+        return value
+
+    def __set__(self, _instance: object, value: Value) -> None:
+        st.session_state[self._key] = value
+
+
+class SessionState:
+    """The state of the session whose script is running."""
+
+    tokens = _Entry[Tokens | None](lambda: None)
+    user = _Entry[UserOut | None](lambda: None)
+    # What the browser is to do with its cookie in the next run that comes to its end.
+    cookie_job = _Entry[Literal["set", "delete"] | None](lambda: None)
+    cookie_ticket = _Entry[str](str)
+    refused_cookie = _Entry[str](str)
+    sign_in_notice = _Entry[str](str)
+    chosen = _Entry[Chosen | None](lambda: None)
+    upload_problem = _Entry[str](str)
+    uploader_round = _Entry[int](int)
+    run_key = _Entry[str](str)
+    deeds = _Entry[tuple[Deed, ...]](tuple)
+    selected_fit = _Entry[int | None](lambda: None)
+    selected_dataset = _Entry[int | None](lambda: None)
+    notice = _Entry[str](str)
+    pages = _Entry[dict[str, Page]](dict)
+
+    def clear(self) -> None:
+        """Forgets everything of the user; a later one in the same tab finds nothing."""
+        for key in list(st.session_state.keys()):
+            if key != SIGNED_OUT_KEY:
+                del st.session_state[key]
+
+    def remember(self, deed: Deed) -> None:
+        """Puts the deed on top of the session's history."""
+        self.deeds = (deed, *self.deeds)[:HISTORY_LENGTH]
+
+    def pop(self, name: Literal["notice", "sign_in_notice"]) -> str:
+        """A message that is to be shown once."""
+        text: str = getattr(self, name)
+        setattr(self, name, "")
+        return text
+
+    def widget(self, key: str) -> Any:
+        """What a widget holds now; None where it was not drawn yet."""
+        return st.session_state.get(key)
+
+    def forget_widget(self, key: str) -> None:
+        """Lets a widget start from its default."""
+        st.session_state.pop(key, None)
+
+
+state: Final = SessionState()

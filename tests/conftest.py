@@ -1,0 +1,153 @@
+"""One embedded Postgres per test process, its schema built by Alembic; each test rolls back."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+
+from backend.accounts import service as accounts
+from backend.core.access import Role, Viewer
+from backend.core.db import create_engine
+from backend.core.security import hash_password, name_key
+from backend.main import create_app
+from backend.migrate import upgrade
+from backend.settings import DatabaseSettings, SecretSettings, Settings
+from backend.stack.postgres import EmbeddedPostgres
+from backend.tables import User
+
+PASSWORD = "correct horse battery"
+DATA = Path(__file__).parent / "data"
+SignIn = Callable[..., Awaitable[httpx.AsyncClient]]
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(
+        tmp_path_factory.mktemp("postgres"), databases=("goodfit",), durable=False
+    )
+    server.start()
+    yield server
+    server.stop()
+
+
+def make_settings(url: str, home: Path) -> Settings:
+    return Settings(
+        home=home,
+        database=DatabaseSettings(url=url),
+        secrets=SecretSettings(
+            token_key=secrets.token_urlsafe(32),
+            service_key=secrets.token_urlsafe(32),
+            cookie_key=secrets.token_urlsafe(32),
+        ),
+        allowed_hosts="test",
+    )
+
+
+@pytest.fixture(scope="session")
+def settings(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    made = make_settings(postgres.url("goodfit"), tmp_path_factory.mktemp("home"))
+    upgrade(made)
+    return made
+
+
+@pytest.fixture(scope="session")
+async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(settings.database)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+async def sessions(engine: AsyncEngine) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
+    """Sessions inside one outer transaction, so that a rollback of the code stays its own."""
+    async with engine.connect() as connection:
+        outer = await connection.begin()
+        yield async_sessionmaker(
+            connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
+        )
+        await outer.rollback()
+
+
+@pytest.fixture(scope="session")
+async def started_app(settings: Settings) -> AsyncIterator[FastAPI]:
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+def app(started_app: FastAPI, sessions: async_sessionmaker[AsyncSession]) -> FastAPI:
+    started_app.state.sessions = sessions
+    return started_app
+
+
+@pytest.fixture
+async def anonymous(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+@pytest.fixture
+async def make_user(
+    sessions: async_sessionmaker[AsyncSession],
+) -> Callable[..., Awaitable[User]]:
+    hashed = await asyncio.to_thread(hash_password, PASSWORD)
+
+    async def make(username: str, role: Role = Role.MEMBER) -> User:
+        async with sessions() as session:
+            user = User(
+                username=username,
+                username_key=name_key(username),
+                role=role.value,
+                password_hash=hashed,
+            )
+            await accounts.add_user(session, user)
+            await session.commit()
+        return user
+
+    return make
+
+
+@pytest.fixture
+async def sign_in(
+    app: FastAPI,
+    make_user: Callable[..., Awaitable[User]],
+) -> AsyncIterator[SignIn]:
+    """Makes the user where needed and answers a client that carries its access token."""
+    clients: list[httpx.AsyncClient] = []
+    known: set[str] = set()
+
+    async def make(username: str, role: Role = Role.MEMBER) -> httpx.AsyncClient:
+        if username not in known:
+            await make_user(username, role)
+            known.add(username)
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        client = httpx.AsyncClient(transport=transport, base_url="http://test")
+        clients.append(client)
+        answer = await client.post(
+            "/api/v1/auth/token", data={"username": username, "password": PASSWORD}
+        )
+        assert answer.status_code == 200, answer.text
+        client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        return client
+
+    yield make
+    for client in clients:
+        await client.aclose()
+
+
+def viewer_of(user: User) -> Viewer:
+    return Viewer(user_id=user.id, username=user.username, role=Role(user.role))
+
+
+async def upload_csv(
+    client: httpx.AsyncClient, content: bytes | None = None, name: str = "penguins.csv"
+) -> httpx.Response:
+    body = (DATA / "penguins.csv").read_bytes() if content is None else content
+    return await client.post("/api/v1/datasets", files={"file": (name, body, "text/csv")})
