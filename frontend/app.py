@@ -65,17 +65,16 @@ def main() -> None:
     st.set_page_config(
         page_title="Goodfit",
         page_icon=str(STATIC / "icon.png"),  # an icon by name would be fetched from a font host
-        layout="centered",
+        layout="wide",
         initial_sidebar_state="auto",
     )
+    st.logo(str(STATIC / "icon.png"), size="large")
     st.html(STATIC / "style.css")
     auth = GoodfitAuthenticate()
     answered = _resume(auth)
     signed_in = identity.is_signed_in()
     state.pages = _pages()
-    page = st.navigation(
-        list(state.pages.values()), position="sidebar" if signed_in else "hidden"
-    )
+    page = st.navigation(list(state.pages.values()), position="sidebar" if signed_in else "hidden")
     if not answered:
         return
     if not signed_in:

@@ -41,7 +41,7 @@ def cached_per_user(
         ) -> Answer:
             return call(_api, *args, **kwargs)
 
-        def wrapper(api: Api, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+        def wrapper(api: Api, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
             if state.user is None:
                 raise SignedOut
             kept: Answer = answer(name, state.user.id, api, args, kwargs)

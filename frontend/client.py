@@ -131,15 +131,22 @@ def _sign_in(pool: httpx.Client, path: str, **options: Any) -> TokenOut:
     return TokenOut.model_validate_json(send(pool, "POST", path, **options).content)
 
 
-def sign_in(pool: httpx.Client, username: str, password: str) -> Tokens:
-    """By password; raises `SignedOut` where it is not accepted."""
+def sign_in(
+    pool: httpx.Client, username: str, password: str, *, origin: Mapping[str, str]
+) -> Tokens:
+    """By password; raises `SignedOut` where it is not accepted.
+
+    `origin` are headers that tell the browser's address and program: failed tries count by
+    address, and all would come from this process.
+    """
     form = {"grant_type": "password", "username": username, "password": password}
-    return Tokens.from_answer(_sign_in(pool, "/auth/token", data=form))
+    return Tokens.from_answer(_sign_in(pool, "/auth/token", data=form, headers=origin))
 
 
-def sign_in_by_link(pool: httpx.Client, token: str) -> Tokens:
+def sign_in_by_link(pool: httpx.Client, token: str, *, origin: Mapping[str, str]) -> Tokens:
     """By a one-time link; raises `SignedOut` or `Refused` where it is spent."""
-    return Tokens.from_answer(_sign_in(pool, "/auth/link", json={"token": token}))
+    body = {"token": token}
+    return Tokens.from_answer(_sign_in(pool, "/auth/link", json=body, headers=origin))
 
 
 def resume(pool: httpx.Client, refresh: str) -> Tokens:
@@ -202,9 +209,7 @@ class Api:
         return self._get(UserOut, "/users/me")
 
     def change_password(self, old: str | None, new: str) -> None:
-        self._send(
-            "POST", "/users/me/password", json={"old_password": old, "new_password": new}
-        )
+        self._send("POST", "/users/me/password", json={"old_password": old, "new_password": new})
 
     def sessions(self) -> SessionList:
         return self._get(SessionList, "/users/me/sessions")

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from backend.datasets.schemas import ColumnOut, DatasetOut, ProfileOut
-from backend.fits.schemas import EstimatorOut, FitCreate
+from backend.fits.schemas import EstimatorOut, FitCreate, FitOut
 from frontend import identity, queries, text
 from frontend.client import ApiError, Refused, SignedOut
 from frontend.forms import draw_parameters
@@ -71,9 +72,7 @@ def _draw(form: _Form) -> None:
     with right:
         estimator = _draw_estimator(form, task)
     features = _draw_features(form, target)
-    errors = _draw_more_and_run(form, target, task, estimator, features)
-    if errors is not None:
-        show_error(errors)
+    _draw_more_and_run(form, target, task, estimator, features)
 
 
 def _draw_target(form: _Form) -> str:
@@ -149,16 +148,11 @@ def _draw_features(form: _Form, target: str) -> list[str] | None:
 
 def _draw_more_and_run(
     form: _Form, target: str, task: Task, estimator: EstimatorOut, features: list[str] | None
-) -> ApiError | None:
-    problem: ApiError | None = None
-    more = st.expander("More: parameters, hold-out, seed, name")
-    with more:
+) -> None:
+    with st.expander("More: parameters, hold-out, seed, name"):
         errors = st.empty()
         params = draw_parameters(
-            estimator.params_schema,
-            estimator.defaults,
-            key=f"{form.key}.{estimator.name}",
-            errors={},
+            estimator.params_schema, estimator.defaults, key=f"{form.key}.{estimator.name}"
         )
         share, seed, name = _draw_validation(form)
     st.caption(_summary(form, target, estimator, features, share))
@@ -170,28 +164,43 @@ def _draw_more_and_run(
         disabled=features == [],
         help="Takes at least one column" if features == [] else None,
     )
-    if pressed:
-        holdout = {"kind": "holdout", "test_size": share / 100}
-        wanted = FitCreate.model_validate(
-            {
-                "dataset_id": form.dataset.id,
-                "version": form.version,
-                "target": target,
-                "features": features,
-                "task": task,
-                "estimator": estimator.name,
-                "params": params,
-                "validation": holdout if share else {"kind": "none"},
-                "seed": seed,
-                "name": name,
-            }
-        )
-        problem = _run(wanted)
-        if isinstance(problem, Refused) and problem.fields:
-            with errors.container():
-                for where, message in problem.fields.items():
-                    st.error(f"{text.plain(where)}: {text.plain(message)}")
-    return problem
+    if not pressed:
+        return
+    wanted = FitCreate.model_validate(
+        {
+            "dataset_id": form.dataset.id,
+            "version": form.version,
+            "target": target,
+            "features": features,
+            "task": task,
+            "estimator": estimator.name,
+            "params": params,
+            "validation": _validation(share),
+            "seed": seed,
+            "name": name,
+        }
+    )
+    try:
+        fit = _run(wanted)
+    except SignedOut:
+        raise
+    except ApiError as error:
+        _show_field_problems(errors, error)
+        show_error(error)
+    else:
+        go(PageName.FIT, id=fit.id)
+
+
+def _validation(share: int) -> dict[str, str | float]:
+    return {"kind": "holdout", "test_size": share / 100} if share else {"kind": "none"}
+
+
+def _show_field_problems(place: DeltaGenerator, error: ApiError) -> None:
+    """Beside the parameters, for all that the server found."""
+    if isinstance(error, Refused) and error.fields:
+        with place.container():
+            for where, message in error.fields.items():
+                st.error(f"{text.plain(where)}: {text.plain(message)}")
 
 
 def _draw_validation(form: _Form) -> tuple[int, int, str | None]:
@@ -232,17 +241,12 @@ def _summary(
     return f"{text.plain(estimator.title)} predicts {text.plain(target)} from {columns}; {how}."
 
 
-def _run(wanted: FitCreate) -> ApiError | None:
+def _run(wanted: FitCreate) -> FitOut:
     """Sends the form; the same press sent again, after a lost answer, is the same fit."""
     if not state.run_key:
         state.run_key = uuid.uuid4().hex
     key = uuid.uuid5(uuid.UUID(state.run_key), wanted.model_dump_json()).hex
-    try:
-        fit = identity.api().create_fit(wanted, key=key)
-    except SignedOut:
-        raise
-    except ApiError as error:
-        return error
+    fit = identity.api().create_fit(wanted, key=key)
     state.run_key = ""
     state.remember(Deed("ran", fit.id, fit.name, datetime.now(UTC)))
-    go(PageName.FIT, id=fit.id)
+    return fit

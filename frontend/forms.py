@@ -13,9 +13,7 @@ LARGEST_EXACT: Final = 2**53 - 1
 NOT_SET: Final = "not set"
 
 
-def draw_parameters(
-    schema: Schema, defaults: Mapping[str, Any], *, key: str, errors: Mapping[str, str]
-) -> dict[str, Any]:
+def draw_parameters(schema: Schema, defaults: Mapping[str, Any], *, key: str) -> dict[str, Any]:
     """One input per parameter, two in a row; answers those that differ from their defaults."""
     values: dict[str, Any] = {}
     properties: Mapping[str, Schema] = schema.get("properties", {})
@@ -25,8 +23,6 @@ def draw_parameters(
         with columns[position % len(columns)]:
             default = defaults.get(name, field.get("default"))
             value = _draw(name, field, default, key=f"{key}.{name}")
-            if name in errors:
-                st.error(plain(errors[name]))
         if value != default:
             values[name] = value
     return values

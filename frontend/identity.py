@@ -113,6 +113,14 @@ def _enter(tokens: Tokens) -> UserOut:
     return user
 
 
+def _origin() -> dict[str, str]:
+    """The browser's address and program, for the list of sessions and the limit of tries."""
+    headers = {"User-Agent": st.context.headers.get("User-Agent") or "goodfit-ui"}
+    if st.context.ip_address:
+        headers["X-Forwarded-For"] = st.context.ip_address
+    return headers
+
+
 class _Holder:
     """Tokens that are not the session's yet: only a complete sign-in changes the session."""
 
@@ -144,7 +152,7 @@ class BackendModel(AuthenticationModel):  # type: ignore[misc]  # the library sh
         if not (username and password):
             return None
         try:
-            _enter(sign_in(self._pool, username, password))
+            _enter(sign_in(self._pool, username, password, origin=_origin()))
         except SignedOut:
             st.session_state[STATUS_KEY] = False
             return False
@@ -255,7 +263,7 @@ class GoodfitAuthenticate(stauth.Authenticate):  # type: ignore[misc]  # the lib
     def _follow_link(self, link: str) -> None:
         pool = connection_pool(dashboard_settings().urls.api_for_processes)
         try:
-            _enter(sign_in_by_link(pool, link))
+            _enter(sign_in_by_link(pool, link, origin=_origin()))
         except (SignedOut, Refused):
             if not is_signed_in():
                 state.sign_in_notice = LINK_SPENT

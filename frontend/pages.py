@@ -32,7 +32,7 @@ def go(page: PageName, **parameters: int) -> NoReturn:
 
 def link(page: PageName, label: str, **parameters: int) -> None:
     """A link inside the app; the label is Markdown."""
-    st.page_link(state.pages[page], label=label, query_params=_texts(parameters))
+    st.page_link(state.pages[page], label=label, query_params=_texts(parameters), width="stretch")
 
 
 def _texts(parameters: dict[str, int]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ UPLOAD_LIMIT_MB: Final = 200
 CACHE_LIMIT: Final = "256MB"
 # Open pages hold a websocket each; they must not keep the process from ending.
 SHUTDOWN_SECONDS: Final = 2
+TABLE_LIBRARIES: Final = ("pandas", "pyarrow")
 PAGES: Final = ("home", "new_fit", "fits", "fit", "datasets", "dataset", "account", "login")
 
 
@@ -64,6 +66,8 @@ def create_app(settings: DashboardSettings) -> st.App:
 
     @asynccontextmanager
     async def lifespan(_app: st.App) -> AsyncIterator[None]:
+        warm_up = threading.Thread(target=_import_table_libraries, daemon=True)
+        warm_up.start()
         yield
         await bridge.close()
 
@@ -76,6 +80,12 @@ def create_app(settings: DashboardSettings) -> st.App:
             Middleware(SecurityHeaders),
         ],
     )
+
+
+def _import_table_libraries() -> None:
+    """Streamlit loads them with the first table: a second that somebody would wait for."""
+    for name in TABLE_LIBRARIES:
+        importlib.import_module(name)
 
 
 def serve() -> int:

@@ -32,9 +32,10 @@ _COMMON: Final = {
     "baseRadius": "0.6rem",
     "buttonRadius": "0.6rem",
     "showWidgetBorder": True,
-    "headingFontWeights": [650, 620, 600, 600, 600, 600],
+    "headingFontWeights": [700, 600, 600, 600, 600, 600],
     "headingFontSizes": ["2rem", "1.35rem", "1.1rem", "1rem", "0.9rem", "0.9rem"],
     "metricValueFontSize": "1.7rem",
+    "paddingTop": "3.5rem",
 }
 
 

@@ -11,7 +11,7 @@ from frontend import identity, text
 from frontend.client import ApiError, Refused, SignedOut
 from frontend.state import Deed, state
 
-FILE_TYPES: Final = ("csv", "tsv", "txt", "gz")
+FILE_TYPES: Final = ("csv", "tsv", "txt")
 NOTHING_STORED: Final = "Nothing was stored."
 CORRECT_IT: Final = "Correct the file and drop it again."
 TOO_LARGE: Final = 413
@@ -51,9 +51,7 @@ def send_version(dataset: DatasetOut, file: UploadedFile) -> bool:
     done = False
     with st.spinner(f"Reading {text.plain(file.name)}, {text.size(file.size)} …"):
         try:
-            version = identity.api().upload_version(
-                dataset.id, file.name, file, key=file.file_id
-            )
+            version = identity.api().upload_version(dataset.id, file.name, file, key=file.file_id)
         except SignedOut:
             raise
         except ApiError as error:

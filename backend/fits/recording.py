@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from sqlalchemy import func, select
 
 from backend.core.access import SYSTEM
 from backend.core.db import transaction
@@ -28,7 +29,16 @@ RECORD_PROGRAM: Final = "backend.tracking.mlflow:record_request"
 
 async def record(context: WorkerContext, fit_id: int) -> None:
     """Record one fit; raises to put the job back while MLflow is away."""
-    await _require_mlflow(context.settings)
+    async with transaction(context.sessions) as session:
+        # Released with the connection, however this worker ends; two workers never record at once.
+        lock = func.pg_try_advisory_xact_lock(func.hashtextextended(f"record fit {fit_id}", 0))
+        if not (await session.execute(select(lock))).scalar_one():
+            raise try_again(LONGEST_WAIT, "another worker records this fit")
+        await _require_mlflow(context.settings)
+        await _record(context, fit_id)
+
+
+async def _record(context: WorkerContext, fit_id: int) -> None:
     with tempfile.TemporaryDirectory(prefix="goodfit-track-") as name:
         prepared = await _prepare(context, fit_id, Path(name))
         if prepared is None:

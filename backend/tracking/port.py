@@ -1,58 +1,118 @@
-"""What the platform tells a tracking server about a fit; no MLflow here."""
+"""What a tracker is told and what it answers; light, so that everybody may import it."""
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict
-
-
-class TrackerUnavailable(ConnectionError):
-    """The tracking server does not answer at the moment; the same call may work later."""
+from pydantic import BaseModel, ConfigDict, Field
 
 
-class FitRecord(BaseModel):
-    """One finished fit, complete, as JSON that can go to another process."""
+class TrackerError(RuntimeError):
+    """The tracker refused the record; trying again does not help by itself."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+
+class TrackerUnavailable(TrackerError):
+    """The tracker did not answer or is broken for the moment; the same record may be tried again."""
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PlotFile(_Message):
+    """A file that is kept with the run, under `plots/`."""
+
+    name: str
+    path: str
+
+
+class InputField(BaseModel):
+    """One column that the pipeline expects, as the fit describes it.
+
+    A numeric column reaches the pipeline as float64 (also dates and booleans), others as text.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    type: str
+    numeric: bool
+
+
+class OutputField(BaseModel):
+    """What the pipeline predicts; `classes` is None for a number."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    task: Literal["regression", "classification"]
+    classes: list[Any] | None = None
+
+
+class FitRecord(_Message):
+    """Everything about one finished fit that the tracker keeps.
+
+    Attributes
+    ----------
+    username
+        Who ran the fit; the run carries this name, not the platform's.
+    experiment
+        Name of the experiment; carries the project's slug, as names are global.
+    readers
+        Who may read the experiment.
+    dataset_digest
+        sha256 of the table's content.
+    dataset_columns
+        The table's columns as stored: `name` and `type` are used.
+    started_at, finished_at
+        Seconds since 1970, UTC.
+    model_path, model_sha256
+        A joblib file of a fitted pipeline of scikit-learn's own parts, and its digest.
+    input_example
+        A few rows in the form that the pipeline takes.
+    """
 
     fit_id: int
     fit_name: str
-    # The person whose run it is, and all who may read it.
     username: str
-    readers: list[str]
-    # Names are global on the tracking server, so this one carries the project's slug.
     experiment: str
+    readers: list[str] = Field(default_factory=list)
     params: dict[str, Any]
-    metrics: dict[str, float]
-    tags: dict[str, str]
+    metrics: dict[str, float | None]
+    tags: dict[str, str] = Field(default_factory=dict)
     dataset_name: str
     dataset_version: int
     dataset_digest: str
     dataset_rows: int
-    # Of the whole dataset: `{name, type}`.
     dataset_columns: list[dict[str, Any]]
     target: str
     started_at: float
     finished_at: float
-    # A joblib file of a pure scikit-learn pipeline; unpickled only when its sha256 is right.
     model_path: str
     model_sha256: str
-    input_columns: list[dict[str, Any]]
-    output: dict[str, Any]
-    input_example: list[dict[str, Any]]
+    input_columns: list[InputField]
+    output: OutputField
+    input_example: list[dict[str, Any]] = Field(default_factory=list)
+    plot_files: list[PlotFile] = Field(default_factory=list)
 
 
-class RecordedRun(BaseModel):
-    """Where the tracking server keeps the fit."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class RecordedRun(_Message):
+    """Where the tracker keeps a fit."""
 
     run_id: str
     experiment_id: str
+    model_uri: str | None = None
 
 
 class Tracker(Protocol):
-    """A tracking server."""
+    """Keeps finished fits where people compare them."""
 
     def record_fit(self, record: FitRecord) -> RecordedRun:
-        """Record a fit; repeated, also after a crash half-way, it stays one run."""
+        """Record a fit; recording it again changes nothing and answers the same run.
+
+        Raises
+        ------
+        TrackerUnavailable
+            No answer; try again later.
+        TrackerError
+            Refused.
+        """
         ...

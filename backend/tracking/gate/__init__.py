@@ -1,0 +1,1 @@
+"""MLflow's own server and permissions behind the platform's login."""

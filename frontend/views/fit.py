@@ -1,0 +1,236 @@
+"""One fit: its state while it runs, then the diagnostics first."""
+
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+from backend.fits.schemas import FitOut
+from frontend import identity, queries, text
+from frontend.client import NotThere, Refused
+from frontend.pages import PageName, go, link, mlflow_address, number_parameter
+from frontend.widgets import (
+    errors_shown,
+    is_unfinished,
+    not_there,
+    page_title,
+    plot_image,
+    state_badge,
+)
+
+FAST_SECONDS = 1
+SLOW_SECONDS = 2
+FAST_FOR_SECONDS = 30.0
+TRACKING_SECONDS = 3
+WORST_ROWS = 10
+
+
+def draw() -> None:
+    """The page; `?id=42` names the fit."""
+    fit_id = number_parameter("id")
+    if fit_id is None:
+        page_title("Fit")
+        st.info("Which one? The fits are in the list.")
+        link(PageName.FITS, "Fits")
+        return
+    try:
+        fit = identity.api().fit(fit_id)
+    except NotThere:
+        page_title(f"Fit {fit_id}")
+        not_there("fit", fit_id)
+        return
+    _draw_header(fit)
+    match fit.state.value:
+        case "queued" | "running":
+            _draw_unfinished(fit)
+        case "succeeded":
+            _draw_results(fit)
+        case "failed":
+            _draw_failure(fit)
+        case _:
+            st.info(text.plain(fit.progress_message) or "Cancelled.")
+    _draw_details(fit)
+
+
+def _draw_header(fit: FitOut) -> None:
+    page_title(text.plain(fit.name))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        state_badge(fit)
+        st.caption(f"Fit {fit.id} · by {text.plain(fit.created_by)} · {_when(fit)}")
+    with st.container(horizontal=True, vertical_alignment="center", key="fit_actions"):
+        if fit.mlflow_url is not None:
+            st.link_button("Open in MLflow ↗", mlflow_address(_path_of(fit.mlflow_url)))
+        may_edit = queries.may_edit(identity.api(), identity.current_user(), fit.project_id)
+        if may_edit and not is_unfinished(fit) and st.button("Rerun", key="rerun"):
+            again = identity.api().rerun_fit(fit.id, key=uuid.uuid4().hex)
+            go(PageName.FIT, id=again.id)
+    if fit.state.value == "succeeded" and fit.tracking == "pending":
+        _watch_tracking(fit.id)
+
+
+def _path_of(url: str) -> str:
+    """The part of an address behind its host."""
+    parts = urlsplit(url)
+    query = f"?{parts.query}" if parts.query else ""
+    fragment = f"#{parts.fragment}" if parts.fragment else ""
+    return f"{parts.path or '/'}{query}{fragment}"
+
+
+def _when(fit: FitOut) -> str:
+    if fit.seconds is not None:
+        return f"took {text.duration(fit.seconds)}, {text.ago(fit.created_at)}"
+    return f"asked for {text.ago(fit.created_at)}"
+
+
+@st.fragment(run_every=TRACKING_SECONDS)
+def _watch_tracking(fit_id: int) -> None:
+    with errors_shown("tracking"):
+        if identity.api().fit(fit_id).tracking == "recorded":
+            st.rerun()
+        st.caption("Being recorded in MLflow …")
+
+
+def _draw_unfinished(fit: FitOut) -> None:
+    if (fit.seconds or 0.0) < FAST_FOR_SECONDS and fit.attempt <= 1:
+        _watch_fast(fit.id)
+    else:
+        _watch_slowly(fit.id)
+
+
+@st.fragment(run_every=FAST_SECONDS)
+def _watch_fast(fit_id: int) -> None:
+    _watch(fit_id)
+
+
+@st.fragment(run_every=SLOW_SECONDS)
+def _watch_slowly(fit_id: int) -> None:
+    _watch(fit_id)
+
+
+def _watch(fit_id: int) -> None:
+    with errors_shown("watch"):
+        api = identity.api()
+        fit = api.fit(fit_id)
+        if not is_unfinished(fit):
+            st.rerun()
+        message = text.plain(fit.progress_message) or _waiting_text(fit)
+        st.progress(min(1.0, max(0.0, fit.progress)), text=message)
+        if fit.attempt > 1:
+            st.caption(f"Attempt {fit.attempt}: the worker of the one before was lost.")
+        may_edit = queries.may_edit(api, identity.current_user(), fit.project_id)
+        if may_edit and st.button("Cancel", key="cancel"):
+            with suppress(Refused):  # it may have ended in the meantime
+                api.cancel_fit(fit_id)
+            st.rerun()
+
+
+def _waiting_text(fit: FitOut) -> str:
+    return "Waiting for a worker …" if fit.state.value == "queued" else "Running …"
+
+
+def _draw_failure(fit: FitOut) -> None:
+    if fit.error is None:
+        st.error("This fit failed.")
+        return
+    column = f"Column **{text.plain(fit.error.column)}**: " if fit.error.column else ""
+    st.error(column + text.plain(fit.error.message))
+    st.caption("The data are untouched. Change the file or the form, and run again.")
+    if queries.may_edit(identity.api(), identity.current_user(), fit.project_id):
+        link(PageName.NEW_FIT, "Change the form", dataset=fit.dataset_id, v=fit.version)
+
+
+def _draw_results(fit: FitOut) -> None:
+    _draw_metrics(fit)
+    for warning in fit.warnings:
+        st.warning(text.plain(warning))
+    plots = identity.api().plots(fit.id).items
+    if not plots:
+        st.info("All rows were fitted; without a hold-out there is nothing to plot.")
+        return
+    left, right = st.columns([5, 3], gap="large")
+    with left:
+        for plot in plots:
+            _draw_plot(fit.id, plot.kind)
+    with right:
+        _draw_worst_rows(fit)
+
+
+def _draw_metrics(fit: FitOut) -> None:
+    known = [name for name in text.METRIC_TITLES if name in fit.metrics]
+    if not known:
+        return
+    columns = st.columns(min(4, len(known)))
+    for column, name in zip(columns, known, strict=False):
+        with column:
+            _draw_metric(name, fit.metrics, fit.baseline_metrics)
+    scored = text.counted(fit.rows_holdout or 0, "row")
+    st.caption(
+        f"On {scored} that the fit has not seen; the baseline predicts from the target only."
+    )
+
+
+def _draw_metric(name: str, metrics: Mapping[str, float], baseline: Mapping[str, float]) -> None:
+    delta = None
+    if name in baseline:
+        better = (metrics[name] < baseline[name]) is (name in text.LESS_IS_BETTER)
+        delta = f"{'' if better else '-'}baseline {text.number(baseline[name])}"
+    st.metric(
+        text.METRIC_TITLES[name],
+        text.number(metrics[name]),
+        delta,
+        delta_arrow="off",
+        border=True,
+    )
+
+
+def _draw_plot(fit_id: int, kind: str) -> None:
+    title, verdict, advice, alt = queries.plot_texts(identity.api(), fit_id, kind)
+    st.subheader(text.plain(title), anchor=False)
+    plot_image(fit_id, kind, alt=alt)
+    with st.container(border=True, key=f"verdict_{kind}"):
+        st.markdown(f"**{text.plain(verdict)}** {text.plain(advice)}")
+
+
+def _draw_worst_rows(fit: FitOut) -> None:
+    page = identity.api().residuals(fit.id, limit=WORST_ROWS)
+    regression = fit.task == "regression"
+    st.subheader("Largest residuals" if regression else "Least expected rows", anchor=False)
+    rows = [
+        {
+            "Row": row.row,
+            "Observed": row.observed,
+            "Predicted": row.predicted,
+            **({"Residual": row.residual} if regression else {}),
+        }
+        for row in page.items
+    ]
+    config = {
+        name: st.column_config.NumberColumn(format="%.4g")
+        for name in ("Observed", "Predicted", "Residual")
+        if regression
+    }
+    st.dataframe(rows, hide_index=True, column_config=config, alt="Hold-out rows, worst first")
+    st.caption(f"Rows count from 0; {text.counted(page.total, 'row')} were held out.")
+
+
+def _draw_details(fit: FitOut) -> None:
+    with st.expander("What was fitted"):
+        label = f"{text.plain(fit.dataset_name)}, version {fit.version}"
+        link(PageName.DATASET, f"Dataset {fit.dataset_id} · {label}", id=fit.dataset_id)
+        parameters = ", ".join(f"{name} = {value}" for name, value in fit.params.items())
+        facts = {
+            "Target": fit.target,
+            "Estimator": fit.estimator.replace("_", " "),
+            "Parameters": parameters or "none",
+            "Validation": ", ".join(f"{name} {value}" for name, value in fit.validation.items()),
+            "Seed": str(fit.seed),
+            "Rows": "-" if fit.rows_used is None else text.counted(fit.rows_used, "row"),
+            "Columns": ", ".join(fit.features or []) or "all usable ones",
+            "Recorded in MLflow": "yes" if fit.tracking == "recorded" else "not yet",
+        }
+        for name, fact in facts.items():
+            st.markdown(f"**{name}** · {text.plain(fact)}")
+        for excluded in fit.excluded:
+            st.caption(f"Left out: {text.plain(excluded.column)}, {text.plain(excluded.reason)}.")

@@ -1,0 +1,133 @@
+"""Home: drop a file, press Run; what runs now, and what I did last."""
+
+import streamlit as st
+
+from backend.accounts.schemas import UserOut
+from backend.fits.schemas import FitOut
+from frontend import identity, queries, text
+from frontend.client import FitQuery, NotThere
+from frontend.fit_form import fit_form
+from frontend.pages import PageName, go, link, mlflow_address
+from frontend.state import Chosen, state
+from frontend.uploads import describe_upload, drop_zone, send_dataset, show_upload_problem
+from frontend.widgets import errors_shown, is_unfinished, page_title, plot_image, state_badge
+
+LAST_FITS = 6
+RUNNING_SECONDS = 3
+THUMBNAIL = (400, 300)
+
+
+def draw() -> None:
+    """The page."""
+    user = identity.current_user()
+    page_title("Home")
+    _draw_mlflow_way()
+    _draw_password_notice(user)
+    if queries.may_write(user):
+        _draw_main_job()
+    else:
+        st.caption("You may look at everything that is shared with you; your role runs no fits.")
+    _draw_history()
+
+
+def _draw_mlflow_way() -> None:
+    """Who was sent here by MLflow goes back to the page that was wanted."""
+    if st.query_params.get("next") != "mlflow":
+        return
+    with st.container(border=True, key="to_mlflow"):
+        st.markdown("You are signed in, for MLflow as well.")
+        address = mlflow_address(st.query_params.get("path", "/"))
+        st.link_button("Go on to MLflow", address, type="primary")
+
+
+def _draw_password_notice(user: UserOut) -> None:
+    if user.has_password:
+        return
+    with st.container(border=True, key="no_password"):
+        st.markdown("**Set a password so that you can sign in again.** The link works only once.")
+        if st.button("Set a password", type="primary"):
+            go(PageName.ACCOUNT)
+
+
+def _draw_main_job() -> None:
+    chosen = state.chosen
+    if chosen is not None:
+        _draw_form(chosen)
+        return
+    st.markdown("**Drop a CSV file here.** Two steps to the first plot.")
+    file = drop_zone("home", "Drop a CSV file here")
+    if file is not None:
+        dataset = send_dataset(file)
+        if dataset is not None:
+            state.chosen = Chosen(dataset.id, dataset.latest_version, describe_upload(dataset))
+        st.rerun()
+    show_upload_problem()
+
+
+def _draw_form(chosen: Chosen) -> None:
+    with st.container(border=True, key="main_job"):
+        left, right = st.columns([4, 1], vertical_alignment="center")
+        left.markdown(f"✓ {chosen.summary}")
+        if right.button("Other file", key="other_file", type="tertiary", width="stretch"):
+            state.chosen = None
+            st.rerun()
+        try:
+            dataset = identity.api().dataset(chosen.dataset_id)
+        except NotThere:
+            state.chosen = None
+            st.rerun()
+        for warning in dataset.warnings[:5]:
+            st.warning(text.plain(warning))
+        fit_form(dataset, chosen.version)
+
+
+def _draw_history() -> None:
+    with errors_shown("history"):
+        fits = identity.api().fits(FitQuery(mine=True, limit=LAST_FITS))
+        if any(is_unfinished(fit) for fit in fits):
+            _draw_last_fits_live()
+        else:
+            _draw_last_fits(fits)
+    _draw_session()
+
+
+@st.fragment(run_every=RUNNING_SECONDS)
+def _draw_last_fits_live() -> None:
+    with errors_shown("history_live"):
+        fits = identity.api().fits(FitQuery(mine=True, limit=LAST_FITS))
+        if not any(is_unfinished(fit) for fit in fits):
+            st.rerun()
+        _draw_last_fits(fits)
+
+
+def _draw_last_fits(fits: list[FitOut]) -> None:
+    st.subheader("Your last fits", anchor=False)
+    if not fits:
+        st.caption("None yet. The first one is two steps away: drop a file, press Run.")
+        return
+    columns = st.columns(3)
+    for position, fit in enumerate(fits):
+        with columns[position % len(columns)], st.container(border=True, key=f"card_{fit.id}"):
+            _draw_card(fit)
+
+
+def _draw_card(fit: FitOut) -> None:
+    if fit.state.value == "succeeded" and fit.rows_holdout:
+        kind = "residuals" if fit.task == "regression" else "confusion"
+        width, height = THUMBNAIL
+        plot_image(fit.id, kind, alt=f"Plot of fit {fit.id}", width=width, height=height)
+    link(PageName.FIT, f"**{fit.id}** · {text.plain(fit.name)}", id=fit.id)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        state_badge(fit)
+        st.caption(f"{text.leading_metric(fit.metrics)} · {text.ago(fit.created_at)}".lstrip(" ·"))
+
+
+def _draw_session() -> None:
+    if not state.deeds:
+        return
+    st.subheader("This session", anchor=False)
+    for deed in state.deeds:
+        page = PageName.DATASET if deed.what == "uploaded" else PageName.FIT
+        verb = "Uploaded" if deed.what == "uploaded" else "Ran"
+        label = f"{verb} {deed.object_id} · {text.plain(deed.name)} · {text.ago(deed.at)}"
+        link(page, label, id=deed.object_id)

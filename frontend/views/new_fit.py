@@ -1,0 +1,67 @@
+"""A new fit of a dataset that is there already."""
+
+import streamlit as st
+
+from backend.datasets.schemas import DatasetOut
+from frontend import identity, queries, text
+from frontend.client import NotThere
+from frontend.fit_form import fit_form
+from frontend.pages import PageName, go, number_parameter
+from frontend.uploads import drop_zone, send_dataset, show_upload_problem
+from frontend.widgets import not_there, page_title
+
+MOST_DATASETS = 200
+
+
+def draw() -> None:
+    """The page; `?dataset=7&v=3` names what to fit."""
+    page_title("New fit", "Everything has a default; press Run when it reads right.")
+    user = identity.current_user()
+    if not queries.may_write(user):
+        st.info("Your role may look at fits, but not run them.")
+        return
+    api = identity.api()
+    wanted = number_parameter("dataset")
+    if wanted is not None:
+        try:
+            dataset = api.dataset(wanted)
+        except NotThere:
+            not_there("dataset", wanted)
+            return
+        _draw_for(dataset, number_parameter("v") or dataset.latest_version)
+        return
+    datasets = api.datasets(limit=MOST_DATASETS)
+    if not datasets:
+        _draw_first_upload()
+        return
+    chosen = st.selectbox(
+        "Dataset",
+        range(len(datasets)),
+        format_func=lambda position: _label(datasets[position]),
+        key="new_fit_dataset",
+    )
+    _draw_for(datasets[chosen], datasets[chosen].latest_version)
+
+
+def _label(dataset: DatasetOut) -> str:
+    return f"{dataset.id} · {dataset.name} · {text.counted(dataset.rows, 'row')}"
+
+
+def _draw_for(dataset: DatasetOut, version: int) -> None:
+    if not queries.may_edit(identity.api(), identity.current_user(), dataset.project_id):
+        st.info("This dataset is shared with you for reading; you cannot run fits on it.")
+        return
+    st.caption(f"Dataset {dataset.id} · **{text.plain(dataset.name)}** · version {version}")
+    with st.container(border=True, key="main_job"):
+        fit_form(dataset, version)
+
+
+def _draw_first_upload() -> None:
+    st.markdown("A fit needs a dataset. Drop a CSV file here:")
+    file = drop_zone("new_fit", "Drop a CSV file here")
+    if file is not None:
+        dataset = send_dataset(file)
+        if dataset is not None:
+            go(PageName.NEW_FIT, dataset=dataset.id)
+        st.rerun()
+    show_upload_problem()
