@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         add(name, _serve, text)
     add("dashboard", _dashboard, "serve the dashboard")
     add("migrate", _migrate, "bring the database to this version's schema")
+    add("prepare", _prepare, "migrate, then print the one-time link: the first step of `up`")
     create = add("create-admin", _create_admin, "make an administrator, or reset one's password")
     create.add_argument("username", nargs="?", help="default: GOODFIT_ADMIN_USERNAME")
     link = add("signin-link", _signin_link, "print a one-time link while no admin can sign in")
@@ -84,14 +85,18 @@ def _up(options: argparse.Namespace) -> int:
     if options.detach:
         return _stack("backend.stack.control:up_in_background", options)
     if not options.background:
-        return _stack("backend.stack.up:up", options)
+        return _stack("backend.stack.up:up", options, on_ready=_say_ready)
     home = _home(options)
 
     def on_ready(text: str) -> None:
-        _say(text)
+        _say(f"{text}\n`goodfit down` ends it")
         pkgutil.resolve_name("backend.stack.control:leave_terminal")(home)
 
     return _stack("backend.stack.up:up", options, on_ready=on_ready)
+
+
+def _say_ready(text: str) -> None:
+    _say(f"{text}\nCtrl-C ends it")
 
 
 def _down(options: argparse.Namespace) -> int:
@@ -130,9 +135,28 @@ def _dashboard(_options: argparse.Namespace) -> int:
 def _migrate(_options: argparse.Namespace) -> int:
     settings = _settings()
     with _database_errors():
-        if not pkgutil.resolve_name("backend.migrate:is_current")(settings):
-            pkgutil.resolve_name("backend.migrate:upgrade")(settings)
+        _bring_schema_to_head(settings)
     return 0
+
+
+def _prepare(_options: argparse.Namespace) -> int:
+    """One process for both, since most of the time of either goes into imports."""
+    settings = _settings()
+    with _database_errors():
+        _bring_schema_to_head(settings)
+        _print_link(settings)
+    return 0
+
+
+def _bring_schema_to_head(settings: Any) -> None:
+    if not pkgutil.resolve_name("backend.migrate:is_current")(settings):
+        pkgutil.resolve_name("backend.migrate:upgrade")(settings)
+
+
+def _print_link(settings: Any) -> None:
+    link = pkgutil.resolve_name("backend.bootstrap:first_signin_link")(settings)
+    if link is not None:
+        _say(link)
 
 
 def _create_admin(options: argparse.Namespace) -> int:
@@ -155,9 +179,7 @@ def _signin_link(options: argparse.Namespace) -> int:
     _borrow_running_stack(options)
     settings = _settings()
     with _database_errors():
-        link = pkgutil.resolve_name("backend.bootstrap:first_signin_link")(settings)
-    if link is not None:
-        _say(link)
+        _print_link(settings)
     return 0
 
 

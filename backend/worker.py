@@ -1,7 +1,6 @@
 """The worker process: takes jobs from the queue, shows that it lives, drains on SIGTERM."""
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
@@ -12,13 +11,13 @@ from typing import Final
 
 import asyncpg
 from pgqueuer import PgQueuer
-from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
 from pgqueuer.domain.models import Context, Job
 
 import backend.fits.tasks as fit_tasks
 from backend.core.db import create_engine, create_sessions
 from backend.core.observability import bind_job_id, configure_logging
 from backend.jobs.children import ChildProcesses
+from backend.jobs.driver import ListeningDriver
 from backend.jobs.registry import TASKS, Task, WorkerContext
 from backend.jobs.retry import try_again
 from backend.settings import Settings
@@ -72,16 +71,18 @@ def _entry(
     return run
 
 
-def _stop_on_signals(queue: PgQueuer, draining: asyncio.Event) -> None:
+def _stop_on_signals(queue: PgQueuer) -> None:
     loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        _log.info("worker stops")
-        queue.shutdown.set()
-        loop.call_later(DRAIN_SECONDS, draining.set)
-
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(number, queue.shutdown.set)
+
+
+async def _drain(queue: PgQueuer, draining: asyncio.Event) -> None:
+    """After a signal or a lost listener, give what runs a moment, then put it back."""
+    await queue.shutdown.wait()
+    _log.info("worker stops")
+    await asyncio.sleep(DRAIN_SECONDS)
+    draining.set()
 
 
 async def run(settings: Settings) -> None:
@@ -96,25 +97,29 @@ async def run(settings: Settings) -> None:
         children=children,
     )
     pool = await asyncpg.create_pool(settings.database.asyncpg_url(), min_size=1, max_size=4)
-    queue = PgQueuer(AsyncpgPoolDriver(pool))
+    queue = PgQueuer(ListeningDriver(pool))
     draining = asyncio.Event()
-    for name, work in TASKS.items():
-        entry = _entry(context, work, draining)
-        queue.entrypoint(name, accepts_context=True, on_failure="hold")(entry)
-    _stop_on_signals(queue, draining)
+    for name, spec in TASKS.items():
+        entry = _entry(context, spec.work, draining)
+        queue.entrypoint(
+            name, concurrency_limit=spec.at_once, accepts_context=True, on_failure="hold"
+        )(entry)
+    _stop_on_signals(queue)
     beat = asyncio.create_task(_beat(heartbeat_path(settings)))
+    drain = asyncio.create_task(_drain(queue, draining))
     try:
         await queue.run(
             dequeue_timeout=POLL,
             batch_size=1,
-            max_concurrent_tasks=max(2, settings.fits.concurrency),
+            # One place more than fits may take, so that recording does not keep a fit waiting.
+            max_concurrent_tasks=settings.fits.concurrency + 1,
             heartbeat_timeout=settings.fits.lost_after,
             shutdown_on_listener_failure=True,
         )
     finally:
-        beat.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await beat
+        for helper in (beat, drain):
+            helper.cancel()
+        await asyncio.gather(beat, drain, return_exceptions=True)
         await pool.close()
         await engine.dispose()
 

@@ -188,6 +188,7 @@ def _draw_more_and_run(
         _show_field_problems(errors, error)
         show_error(error)
     else:
+        state.chosen = None
         go(PageName.FIT, id=fit.id)
 
 

@@ -115,10 +115,14 @@ def _enter(tokens: Tokens) -> UserOut:
 
 def _origin() -> dict[str, str]:
     """The browser's address and program, for the list of sessions and the limit of tries."""
-    headers = {"User-Agent": st.context.headers.get("User-Agent") or "goodfit-ui"}
-    if st.context.ip_address:
-        headers["X-Forwarded-For"] = st.context.ip_address
-    return headers
+    found = {
+        "User-Agent": st.context.headers.get("User-Agent"),
+        "X-Forwarded-For": st.context.ip_address,
+    }
+    # Whatever a browser sends; what is no plain text cannot be a header again.
+    return {
+        name: value for name, value in found.items() if isinstance(value, str) and value.isascii()
+    }
 
 
 class _Holder:

@@ -33,11 +33,11 @@ class Deed:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The dataset version that Home's form is about, and what its upload gave."""
+    """The dataset version that Home's form is about, and what its upload gave, as Markdown."""
 
     dataset_id: int
     version: int
-    summary: str
+    markdown: str
 
 
 class _Entry(Generic[Value]):

@@ -35,7 +35,7 @@ _COMMON: Final = {
     "headingFontWeights": [700, 600, 600, 600, 600, 600],
     "headingFontSizes": ["2rem", "1.35rem", "1.1rem", "1rem", "0.9rem", "0.9rem"],
     "metricValueFontSize": "1.7rem",
-    "paddingTop": "3.5rem",
+    "paddingTop": "2rem",
 }
 
 

@@ -1,7 +1,8 @@
 """Statements over users, sessions and what leads to a session."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
+from typing import Final
 
 from sqlalchemy import ColumnElement, Select, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,6 +24,9 @@ SORT_KEYS = {
     "created_at": SortKey(User.created_at, attrgetter("created_at")),
     "username": SortKey(User.username_key, attrgetter("username_key")),
 }
+
+
+TOUCH_INTERVAL: Final = timedelta(minutes=1)
 
 
 class UserRepository(ScopedRepository[User]):
@@ -93,15 +97,12 @@ class SessionRepository(ScopedRepository[SignInSession]):
     async def find_by_browser_token(self, token: str) -> tuple[SignInSession, User] | None:
         return await self.find_with_user(SignInSession.token_hash == token_hash(token))
 
-    async def touch(self, session_id: int) -> None:
+    async def touch(self, row: SignInSession) -> None:
         """Remember the last use, at most once a minute: a read must not write each time."""
+        if datetime.now(UTC) - row.last_used_at < TOUCH_INTERVAL:
+            return
         await self.session.execute(
-            update(SignInSession)
-            .where(
-                SignInSession.id == session_id,
-                SignInSession.last_used_at < func.now() - timedelta(minutes=1),
-            )
-            .values(last_used_at=func.now())
+            update(SignInSession).where(SignInSession.id == row.id).values(last_used_at=func.now())
         )
 
     async def revoke_family(self, session_id: int) -> None:

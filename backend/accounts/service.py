@@ -69,7 +69,7 @@ async def identify(session: AsyncSession, token: str, settings: Settings) -> Vie
     found = await sessions.find_with_user(SignInSession.id == claims.session_id)
     if found is None or found[1].id != claims.user_id:
         return None
-    await sessions.touch(claims.session_id)
+    await sessions.touch(found[0])
     return _viewer(*found)
 
 
@@ -177,7 +177,7 @@ async def refresh(session: AsyncSession, *, token: str, settings: Settings) -> T
         found = await sessions.find_by_browser_token(token)
         if found is None:
             raise ended
-        await sessions.touch(found[0].id)
+        await sessions.touch(found[0])
         return await _issue(session, found[0], settings, rotate=False)
     spent = await spend_refresh_token(session, token)
     if spent is None:
@@ -189,7 +189,7 @@ async def refresh(session: AsyncSession, *, token: str, settings: Settings) -> T
     found = await sessions.find_with_user(SignInSession.id == session_id)
     if found is None:
         raise ended
-    await sessions.touch(session_id)
+    await sessions.touch(found[0])
     return await _issue(session, found[0], settings, rotate=True)
 
 

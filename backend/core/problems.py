@@ -17,10 +17,10 @@ from backend.core.errors import AppError, FieldProblem
 from backend.core.observability import current_request_id
 
 MEDIA_TYPE = "application/problem+json"
-DOCS = "https://goodfit.readthedocs.io/problems#"
+TYPE_PREFIX = "urn:goodfit:problem:"
 _log = logging.getLogger(__name__)
 
-_HTTP_CODES = {
+HTTP_CODES = {
     400: "malformed_request",
     404: "not_found",
     405: "method_not_allowed",
@@ -40,7 +40,7 @@ def problem_response(
 ) -> Response:
     """The one renderer. ASCII only: a key from the caller may hold what UTF-8 cannot."""
     content: dict[str, Any] = {
-        "type": DOCS + code,
+        "type": TYPE_PREFIX + code,
         "title": title,
         "status": status,
         "detail": detail,
@@ -104,7 +104,7 @@ async def _http_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for this class only
     return problem_response(
         status=error.status_code,
-        code=_HTTP_CODES.get(error.status_code, "http_error"),
+        code=HTTP_CODES.get(error.status_code, "http_error"),
         title=http.HTTPStatus(error.status_code).phrase,
         detail=str(error.detail),
         headers=error.headers,

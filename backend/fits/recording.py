@@ -24,6 +24,8 @@ from backend.tables import Fit
 from backend.tracking.port import FitRecord, RecordedRun
 
 _log = logging.getLogger(__name__)
+# Somebody waits for a fit and a plot; nobody waits for a record.
+RECORD_NICENESS: Final = 10
 RECORD_PROGRAM: Final = "backend.tracking.mlflow:record_request"
 
 
@@ -50,7 +52,9 @@ async def _record(context: WorkerContext, fit_id: int) -> None:
             "timeout": context.settings.tracking.timeout.total_seconds(),
         }
         try:
-            answer = await context.children.run(Work(RECORD_PROGRAM, request), _ignore)
+            answer = await context.children.run(
+                Work(RECORD_PROGRAM, request, niceness=RECORD_NICENESS), _ignore
+            )
         except (ChildFailed, ChildDied) as failure:
             trace = getattr(failure, "trace", "")
             _log.warning("not recorded yet", extra={"fit_id": fit_id, "trace": trace})

@@ -140,7 +140,7 @@ class _Progress:
             await self._write()
 
 
-@task(TRACK_FIT)
+@task(TRACK_FIT, at_once=1)
 async def track_fit(context: WorkerContext, body: bytes) -> None:
     """Record a finished fit in MLflow; while MLflow is away the job stays in the queue."""
     payload = TrackPayload.model_validate_json(body)

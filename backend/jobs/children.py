@@ -56,6 +56,7 @@ class Work:
 
     target: str
     request: dict[str, Any]
+    niceness: int = 0
 
 
 class ChildProcesses:
@@ -80,9 +81,7 @@ class ChildProcesses:
         receiver, sender = self._context.Pipe(duplex=False)
         # The child reads the lifeline to its end, which comes when this process is gone.
         lifeline, held = self._context.Pipe(duplex=False)
-        process = self._context.Process(
-            target=_child, args=(sender, lifeline, work.target, work.request), daemon=True
-        )
+        process = self._context.Process(target=_child, args=(sender, lifeline, work), daemon=True)
         try:
             await asyncio.to_thread(process.start)
             sender.close()
@@ -134,20 +133,21 @@ def _kill(process: multiprocessing.process.BaseProcess) -> None:
         process.kill()
 
 
-def _child(sender: Connection, lifeline: Connection, target: str, request: dict[str, Any]) -> None:
+def _child(sender: Connection, lifeline: Connection, work: Work) -> None:
     """Entry of the child process."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _die_with_parent()
     threading.Thread(target=_follow, args=(lifeline,), daemon=True).start()
-    work = pkgutil.resolve_name(target)
+    os.nice(work.niceness)
+    function = pkgutil.resolve_name(work.target)
 
     def report(fraction: float, message: str) -> None:
         sender.send(("progress", (float(fraction), message)))
 
     try:
-        answer = ("result", work(request, report))
+        answer = ("result", function(work.request, report))
     except Exception as error:  # the border of the process: everything is reported
         answer = _describe(error)
     sender.send(answer)

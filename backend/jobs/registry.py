@@ -21,18 +21,32 @@ class WorkerContext:
     children: ChildProcesses
 
 
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """A function that does jobs of one name.
+
+    Attributes
+    ----------
+    at_once
+        How many of its jobs may run at a time over all workers; 0 for no limit.
+    """
+
+    work: "Task"
+    at_once: int = 0
+
+
 Task = Callable[[WorkerContext, bytes], Awaitable[None]]
-_tasks: Final[dict[str, Task]] = {}
-TASKS: Final[Mapping[str, Task]] = MappingProxyType(_tasks)
+_tasks: Final[dict[str, TaskSpec]] = {}
+TASKS: Final[Mapping[str, TaskSpec]] = MappingProxyType(_tasks)
 
 
-def task(name: str) -> Callable[[Task], Task]:
+def task(name: str, *, at_once: int = 0) -> Callable[[Task], Task]:
     """Register the function as the one that does the jobs of this name (`slice.verb`)."""
 
     def register(function: Task) -> Task:
         if name in _tasks:
             raise ValueError(f"two tasks are named {name}")
-        _tasks[name] = function
+        _tasks[name] = TaskSpec(function, at_once)
         return function
 
     return register

@@ -103,40 +103,59 @@ def fit(
     FitRefused
         The data do not allow this fit; the text says why.
     """
-    described = {column.name: column for column in columns}
     estimator = ESTIMATORS[spec.estimator]
     on_progress(0.02, "Reading columns")
+    data = _prepare(spec, table, columns)
+    train, target = data.frame.iloc[data.split.train], data.target
+    on_progress(LEARNING_STARTS, f"Learning from {len(train):,} rows")
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
+        pipeline = build_pipeline(estimator, spec.params, target.task, spec.seed, data.inputs)
+        _check_size(estimator, spec, len(train))
+        _learn(pipeline, estimator, train, target.values[data.split.train], on_progress)
+        on_progress(LEARNING_ENDS, "Scoring")
+        holdout = _predict_holdout(pipeline, data.frame, target, data.split)
+        metrics = _score(target.task, holdout, pipeline)
+        baseline = _baseline(spec, data)
+    dropped = table.num_rows - len(target.values)
+    return FitResult(
+        task=target.task,
+        inputs=data.inputs,
+        excluded=data.excluded,
+        classes=None if target.task == "regression" else list(pipeline.classes_.tolist()),
+        metrics=metrics,
+        baseline_metrics=baseline,
+        holdout=holdout,
+        warnings=_texts(raised, data.split, dropped, spec.target),
+        rows_used=len(train),
+        rows_dropped=dropped,
+        pipeline=pipeline,
+        example=train.head(3).reset_index(drop=True),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What stands before learning: the known rows, split, and their features."""
+
+    target: Target
+    split: Split
+    frame: pd.DataFrame
+    inputs: list[InputColumn]
+    excluded: list[dict[str, str]]
+
+
+def _prepare(spec: FitSpec, table: pa.Table, columns: Sequence[ColumnDescription]) -> _Prepared:
+    described = {column.name: column for column in columns}
     target = read_target(table, _column(described, spec.target), spec.task)
+    estimator = ESTIMATORS[spec.estimator]
     if target.task not in estimator.tasks:
         raise FitRefused(f"{estimator.title} does not do {target.task}.", spec.target)
     used, excluded = _choose_features(spec, columns, described)
     split = split_rows(spec.validation, target.task, target.values, spec.seed)
     frame = feature_frame(table, used).iloc[target.rows].reset_index(drop=True)
-    train = frame.iloc[split.train]
-    inputs = input_columns(train, used)
-    on_progress(LEARNING_STARTS, f"Learning from {len(split.train):,} rows")
-    with warnings.catch_warnings(record=True) as raised:
-        warnings.simplefilter("always")
-        pipeline = build_pipeline(estimator, spec.params, target.task, spec.seed, inputs)
-        _check_size(estimator, spec, len(split.train))
-        _learn(pipeline, estimator, train, target.values[split.train], on_progress)
-        on_progress(LEARNING_ENDS, "Scoring")
-        holdout = _predict_holdout(pipeline, frame, target, split)
-        baseline = _baseline(spec, target, split, frame, inputs)
-    return FitResult(
-        task=target.task,
-        inputs=inputs,
-        excluded=excluded,
-        classes=None if target.task == "regression" else list(pipeline.classes_.tolist()),
-        metrics=_score(target.task, holdout, pipeline),
-        baseline_metrics=baseline,
-        holdout=holdout,
-        warnings=_texts(raised, split, table.num_rows - len(target.values), spec.target),
-        rows_used=len(split.train),
-        rows_dropped=table.num_rows - len(target.values),
-        pipeline=pipeline,
-        example=train.head(3).reset_index(drop=True),
-    )
+    inputs = input_columns(frame.iloc[split.train], used)
+    return _Prepared(target, split, frame, inputs, excluded)
 
 
 def _column(described: dict[str, ColumnDescription], name: str) -> ColumnDescription:
@@ -226,15 +245,14 @@ def _score(task: Task, holdout: HoldoutPredictions | None, pipeline: Pipeline) -
     return score(task, holdout.observed, holdout.predicted, holdout.probabilities, classes)
 
 
-def _baseline(
-    spec: FitSpec, target: Target, split: Split, frame: pd.DataFrame, inputs: list[InputColumn]
-) -> dict[str, float]:
+def _baseline(spec: FitSpec, data: _Prepared) -> dict[str, float]:
     """The same rows scored for predictions that ignore the features."""
-    dummy = ESTIMATORS[BASELINE].build({}, target.task, spec.seed)
-    pipeline = Pipeline([("estimate", dummy)])
-    blank = frame[[inputs[0].name]]
-    pipeline.fit(blank.iloc[split.train], target.values[split.train])
-    return _score(target.task, _predict_holdout(pipeline, blank, target, split), pipeline)
+    task, train = data.target.task, data.split.train
+    pipeline = Pipeline([("estimate", ESTIMATORS[BASELINE].build({}, task, spec.seed))])
+    blank = data.frame[[data.inputs[0].name]]
+    pipeline.fit(blank.iloc[train], data.target.values[train])
+    holdout = _predict_holdout(pipeline, blank, data.target, data.split)
+    return _score(task, holdout, pipeline)
 
 
 def _texts(

@@ -87,7 +87,9 @@ def _summary(result: FitResult, spec: FitSpec, plots: list[PlotNumbers]) -> dict
 
 def _plot(result: FitResult, holdout: HoldoutPredictions, target: str) -> PlotNumbers:
     if result.classes is not None:
-        return confusion.summarise(holdout.observed, holdout.predicted, result.classes, target)
+        # A rare class may stand in the hold-out alone.
+        classes = sorted({*result.classes, *holdout.observed.tolist()})
+        return confusion.summarise(holdout.observed, holdout.predicted, classes, target)
     observed = holdout.observed.astype(np.float64)
     predicted = holdout.predicted.astype(np.float64)
     trend = smooth(predicted, observed - predicted)

@@ -61,6 +61,8 @@ def score(
 def _from_probabilities(
     name: str, observed: Array, probabilities: Array, classes: Array
 ) -> dict[str, float]:
+    if not np.isin(observed, classes).all():
+        return {}  # a class without training rows has no probability
     if name == "log_loss":
         return {name: float(sk.log_loss(observed, probabilities, labels=classes))}
     if len(np.unique(observed)) < len(classes):

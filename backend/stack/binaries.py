@@ -50,7 +50,7 @@ class Binaries:
 
     def reachable_by(self, account: ServerAccount, *, copies: Path) -> "Binaries":
         """These programs, or a copy below `copies` when the account cannot get at them."""
-        if account.run([self.folder / "postgres", "--version"]).returncode == 0:
+        if self._run_by(account):
             return self
         copy = copies / f"postgres-{self.version}-programs"
         if not copy.exists():
@@ -58,10 +58,15 @@ class Binaries:
         installed = Binaries(
             copy / self._package.name / self._installation.name / "bin", self.version
         )
-        answer = account.run([installed.folder / "postgres", "--version"])
-        if answer.returncode != 0:
-            raise PostgresError(f"cannot run {installed.folder}/postgres: {answer.stdout.strip()}")
+        if not installed._run_by(account):
+            raise PostgresError(f"uid {account.uid} cannot run {installed.folder}/postgres")
         return installed
+
+    def _run_by(self, account: ServerAccount) -> bool:
+        try:
+            return account.run([self.folder / "postgres", "--version"]).returncode == 0
+        except OSError:  # the account cannot even get at the file
+            return False
 
     @property
     def _installation(self) -> Path:

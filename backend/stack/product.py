@@ -23,7 +23,9 @@ ADMIN_VARIABLES: Final = frozenset(
 )
 READY_PATHS: Final = {"mlflow": "/health", "api": "/readyz", "dashboard": "/_stcore/health"}
 # In the order of their start; they end in the reverse order, before PostgreSQL.
-SERVICES: Final = ("mlflow", "api", "worker", "dashboard")
+# MLflow, the slowest, keeps to its own databases and need not wait for our schema.
+BEFORE_SCHEMA: Final = ("mlflow",)
+AFTER_SCHEMA: Final = ("api", "worker", "dashboard")
 GRACE_SECONDS: Final = {"mlflow": 8.0, "api": 10.0, "worker": 10.0, "dashboard": 5.0}
 
 Program = Callable[[str], list[str]]

@@ -17,10 +17,11 @@ from backend.stack.orphans import adopt_orphans, collect_orphans
 from backend.stack.ports import choose_ports
 from backend.stack.postgres import EmbeddedPostgres
 from backend.stack.product import (
+    AFTER_SCHEMA,
+    BEFORE_SCHEMA,
     DATABASE_VARIABLE,
     DATABASES,
     LOOPBACK,
-    SERVICES,
     Product,
     Program,
     command,
@@ -131,17 +132,16 @@ class _Stack:
             self._report(f"{DATABASE_VARIABLE} is not used: `up` runs a PostgreSQL of its own")
         postgres = self._start_postgres()
         processes = product.environment(postgres)
-        self._supervisor.run_to_end(
-            "migrate", self._program("migrate"), environment=processes, log=product.log("migrate")
-        )
-        for name in SERVICES:
+        for name in BEFORE_SCHEMA:
             self._supervisor.start(product.spec(name, processes))
         link = self._supervisor.run_to_end(
-            "signin-link",
-            self._program("signin-link"),
+            "prepare",
+            self._program("prepare"),
             environment=product.environment(postgres, with_admin=True),
-            log=product.log("signin-link"),
+            log=product.log("prepare"),
         )
+        for name in AFTER_SCHEMA:
+            self._supervisor.start(product.spec(name, processes))
         self._supervisor.wait_until_ready()
         self._ready = True
         self._write_state()
@@ -175,7 +175,7 @@ class _Stack:
         lines = [f"Goodfit is ready after {seconds:.1f} s", addresses(self._urls)]
         if link:
             lines += ["Sign in for the first time, once, through this link:", f"  {link}"]
-        return "\n".join([*lines, "Ctrl-C, or `goodfit down`, ends it"])
+        return "\n".join(lines)
 
     def _stop(self) -> None:
         State.remove(self._home)

@@ -10,6 +10,7 @@ QUIET_ENVIRONMENT: Final = {
     # Its handler writes lines of its own format; without it records reach the process's handler.
     "MLFLOW_CONFIGURE_LOGGING": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "GIT_PYTHON_REFRESH": "quiet",
 }
 

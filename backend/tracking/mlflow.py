@@ -1,223 +1,252 @@
 """Records fits in MLflow; the only client of it. Runs in a child process of the worker.
 
-MlflowClient with explicit ids: the fluent functions keep a global active run.
+`MlflowClient` with explicit ids, never the fluent functions, which keep a global active run.
 """
 
-import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
+import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-# Before the import: no telemetry, no search for git, no progress bars, and no long patience.
-os.environ.update(
-    MLFLOW_DISABLE_TELEMETRY="true",
-    DO_NOT_TRACK="true",
-    GIT_PYTHON_REFRESH="quiet",
-    MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false",
-    MLFLOW_HTTP_REQUEST_MAX_RETRIES="1",
-)
-
-import joblib
-import mlflow.sklearn
-import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import (
     Dataset,
     DatasetInput,
     InputTag,
+    LoggedModel,
     LoggedModelOutput,
     Metric,
     Param,
     Run,
     RunTag,
+    ViewType,
 )
 from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, DataType, Schema
+from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
+from mlflow.types import ColSpec, Schema, TensorSpec
 
-from backend.tracking.permissions import grant_readers
+from backend.tracking.connection import connect, tracker_errors
+from backend.tracking.model_folder import DATASET_TYPES, save_model
+from backend.tracking.permissions import let_read
 from backend.tracking.port import FitRecord, RecordedRun
 
-SERVICE_USER: Final = "goodfit-service"
-MODEL: Final = "model"
+__all__ = ["MlflowTracker", "record_request"]
+
+MODEL_NAME: Final = "model"
 FIT_TAG: Final = "goodfit.fit_id"
+PROJECT_TAG: Final = "goodfit.project"
+# Set last: a run without it was left half-way.
 COMPLETE_TAG: Final = "goodfit.complete"
-# MLflow refuses longer values.
-LONGEST_PARAM: Final = 6_000
-PINNED: Final = ("scikit-learn", "pandas", "numpy", "scipy", "joblib", "cloudpickle")
-TYPES: Final[Mapping[str, DataType]] = {
-    "number": DataType.double,
-    "integer": DataType.double,
-    "boolean": DataType.double,
-    "date": DataType.double,
-    "datetime": DataType.double,
-    "string": DataType.string,
-}
-
-
-class DamagedModel(ValueError):
-    """The model file is not the one that the fit made."""
+EXPERIMENT_KIND: Final = "custom_model_development"
+_EXISTS: Final = ErrorCode.Name(RESOURCE_ALREADY_EXISTS)
+# MLflow's limits.
+_LONGEST_PARAM: Final = 6_000
+_LONGEST_TAG: Final = 8_000
+_LONGEST_DIGEST: Final = 36
+_LONGEST_NAME: Final = 500
+_LONGEST_SCHEMA: Final = 1_000_000
+_LONGEST_RUN_NAME: Final = 250
+_LONGEST_KEY: Final = 250
+_NOT_IN_KEYS: Final = re.compile(r"[^\w.\- :]")
 
 
 class MlflowTracker:
-    """Writes as the platform's service; people get to read."""
+    """Writes as the platform's own account. One for the process: MLflow's settings are global."""
 
     def __init__(self, url: str, service_key: str, timeout: float) -> None:
-        os.environ["MLFLOW_TRACKING_USERNAME"] = SERVICE_USER
-        os.environ["MLFLOW_TRACKING_PASSWORD"] = service_key
-        os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(int(timeout))
-        # Artifacts are found through the global address, whatever the client was given.
-        mlflow.set_tracking_uri(url)
+        self._connection = connect(url, service_key, timeout)
         self._client = MlflowClient(tracking_uri=url)
-        self._url = url
-        self._service_key = service_key
 
     def record_fit(self, record: FitRecord) -> RecordedRun:
-        """Record a fit; repeated, also after a crash half-way, it stays one run."""
-        experiment_id = self._experiment(record)
-        grant_readers(self._url, (SERVICE_USER, self._service_key), experiment_id, record.readers)
-        run = self._run(record, experiment_id)
-        if run.data.tags.get(COMPLETE_TAG) != "true":
-            self._complete(record, run)
-        return RecordedRun(run_id=run.info.run_id, experiment_id=experiment_id)
+        """Record a fit; repeated, also after a crash at any point, it stays one run."""
+        with tracker_errors():
+            experiment_id = self._experiment(record)
+            let_read(self._connection, experiment_id, record.readers)
+            run = self._find_run(record, experiment_id)
+            if run is None or run.data.tags.get(COMPLETE_TAG) != "true":
+                run = self._record(record, experiment_id, run)
+        return RecordedRun(
+            run_id=run.info.run_id,
+            experiment_id=experiment_id,
+            model_uri=f"runs:/{run.info.run_id}/{MODEL_NAME}",
+        )
+
+    def _record(self, record: FitRecord, experiment_id: str, run: Run | None) -> Run:
+        with TemporaryDirectory(prefix="goodfit-mlflow-") as folder:
+            # Before anything is created: a damaged model must not leave half a run.
+            saved = save_model(record, Path(folder) / MODEL_NAME)
+            run = run or self._create_run(record, experiment_id)
+            model = self._model(record, run)
+            saved.link(run.info.run_id, model.model_id, model.artifact_location)
+            self._complete(record, run, model, saved.path)
+        return run
 
     def _experiment(self, record: FitRecord) -> str:
         found = self._client.get_experiment_by_name(record.experiment)
         if found is None:
-            try:
-                made: str = self._client.create_experiment(record.experiment)
-            except MlflowException:  # another worker was faster
-                found = self._client.get_experiment_by_name(record.experiment)
-                if found is None:
-                    raise
-            else:
-                return made
-        if found.lifecycle_stage == "deleted":
-            self._client.restore_experiment(found.experiment_id)
+            return self._create_experiment(record.experiment)
         experiment_id: str = found.experiment_id
+        if found.lifecycle_stage != "active":
+            self._client.restore_experiment(experiment_id)
         return experiment_id
 
-    def _run(self, record: FitRecord, experiment_id: str) -> Run:
-        """The fit's run: the one that stands there, or a new one."""
-        wanted = f"tags.`{FIT_TAG}` = '{record.fit_id}'"
-        found = self._client.search_runs([experiment_id], wanted, max_results=1)
-        if found:
-            return found[0]
-        tags = {
-            FIT_TAG: str(record.fit_id),
-            "goodfit.project": record.experiment,
-            "goodfit.dataset": f"{record.dataset_name} v{record.dataset_version}",
-            "mlflow.user": record.username,
-            "mlflow.source.name": "goodfit",
-            "mlflow.source.type": "JOB",
-            **record.tags,
-        }
-        return self._client.create_run(
+    def _create_experiment(self, name: str) -> str:
+        # The kind makes its pages open as those of models, not of language models.
+        tags = {PROJECT_TAG: name, "mlflow.experimentKind": EXPERIMENT_KIND}
+        try:
+            return str(self._client.create_experiment(name, tags=tags))
+        except MlflowException as error:
+            found = self._client.get_experiment_by_name(name)
+            if error.error_code != _EXISTS or found is None:
+                raise
+            return str(found.experiment_id)  # another worker was faster
+
+    def _create_run(self, record: FitRecord, experiment_id: str) -> Run:
+        created: Run = self._client.create_run(
             experiment_id,
             start_time=int(record.started_at * 1000),
-            tags=tags,
-            run_name=record.fit_name,
+            tags=_tags(record),
+            run_name=record.fit_name[:_LONGEST_RUN_NAME],
+        )
+        # A request that a killed worker left behind may have made its run meanwhile. Whoever
+        # looks sees the same runs and keeps the same one.
+        return self._find_run(record, experiment_id) or created
+
+    def _find_run(self, record: FitRecord, experiment_id: str) -> Run | None:
+        """The fit's one run, if it stands there; others of the same fit are deleted."""
+        wanted = f"tags.`{FIT_TAG}` = '{record.fit_id}'"
+        found = list(self._client.search_runs([experiment_id], wanted, ViewType.ALL))
+        if not found:
+            return None
+        kept, *surplus = sorted(found, key=_preference)
+        for run in surplus:
+            if run.info.lifecycle_stage == "active":
+                self._client.delete_run(run.info.run_id)
+        if kept.info.lifecycle_stage != "active":
+            self._client.restore_run(kept.info.run_id)
+        return kept
+
+    def _model(self, record: FitRecord, run: Run) -> LoggedModel:
+        """The run's entry among the experiment's models: the one there, else a new one."""
+        found = self._client.search_logged_models(
+            [run.info.experiment_id],
+            filter_string=f"source_run_id = '{run.info.run_id}'",
+            max_results=1,
+        )
+        if found:
+            return found[0]
+        return self._client.create_logged_model(
+            run.info.experiment_id,
+            name=MODEL_NAME,
+            source_run_id=run.info.run_id,
+            tags={FIT_TAG: str(record.fit_id), "mlflow.user": record.username},
+            params=_params(record),
+            model_type="scikit-learn",
         )
 
-    def _complete(self, record: FitRecord, run: Run) -> None:
-        """Each step is done once, or may be done again without harm."""
+    def _complete(self, record: FitRecord, run: Run, model: LoggedModel, folder: Path) -> None:
+        """Each step can be done again without harm, or is left out when it was done."""
         run_id = run.info.run_id
-        finished = int(record.finished_at * 1000)
+        dataset = _dataset(record)
+        self._client.log_inputs(
+            run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
+        )
         self._client.log_batch(
             run_id,
-            metrics=[Metric(name, value, finished, 0) for name, value in record.metrics.items()],
-            params=[
-                Param(name, str(value)[:LONGEST_PARAM]) for name, value in record.params.items()
-            ],
+            metrics=list(_metrics(record, run_id, model.model_id, dataset)),
+            params=[Param(name, value) for name, value in _params(record).items()],
+            tags=[RunTag(name, value) for name, value in _tags(record).items()],
         )
-        if run.inputs is None or not run.inputs.dataset_inputs:
-            self._client.log_inputs(run_id, [_dataset(record)])
-        if run.outputs is None or not run.outputs.model_outputs:
-            self._log_model(record, run)
-        self._client.set_terminated(run_id, "FINISHED", finished)
-        self._client.log_batch(run_id, tags=[RunTag(COMPLETE_TAG, "true")])
-
-    def _log_model(self, record: FitRecord, run: Run) -> None:
-        run_id, experiment_id = run.info.run_id, run.info.experiment_id
-        unfinished = self._client.search_logged_models(
-            [experiment_id], filter_string=f"source_run_id = '{run_id}'", max_results=1
-        )
-        model = (
-            unfinished[0]
-            if unfinished
-            else self._client.create_logged_model(
-                experiment_id, name=MODEL, source_run_id=run_id, model_type="scikit-learn"
-            )
-        )
-        with tempfile.TemporaryDirectory(prefix="goodfit-model-") as folder:
-            path = Path(folder) / MODEL
-            _save(record, path, run_id, model.model_id)
-            self._client.log_model_artifacts(model.model_id, str(path))
+        self._client.log_model_artifacts(model.model_id, str(folder))
         self._client.finalize_logged_model(model.model_id, "READY")
-        self._client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+        if not (run.outputs and run.outputs.model_outputs):
+            self._client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+        for plot in record.plot_files:
+            self._client.log_artifact(run_id, plot.path, f"plots/{plot.name}")
+        self._client.set_terminated(run_id, "FINISHED", int(record.finished_at * 1000))
+        self._client.set_tag(run_id, COMPLETE_TAG, "true")
 
 
-def _dataset(record: FitRecord) -> DatasetInput:
-    schema = Schema([ColSpec(TYPES[c["type"]], c["name"]) for c in record.dataset_columns])
-    # MLflow's own digests are eight characters long; its column holds 36.
-    dataset = Dataset(
-        name=f"{record.dataset_name} v{record.dataset_version}"[:500],
-        digest=record.dataset_digest[:36],
+def _preference(run: Run) -> tuple[bool, bool, str]:
+    """Smallest is kept: complete before half-way, standing before deleted, then any fixed order."""
+    is_complete = run.data.tags.get(COMPLETE_TAG) == "true"
+    return (not is_complete, run.info.lifecycle_stage != "active", run.info.run_id)
+
+
+def _key(name: str) -> str:
+    """The name with what MLflow refuses in names replaced."""
+    return _NOT_IN_KEYS.sub("_", name)[:_LONGEST_KEY]
+
+
+def _tags(record: FitRecord) -> dict[str, str]:
+    tags = {
+        **record.tags,
+        FIT_TAG: str(record.fit_id),
+        PROJECT_TAG: record.experiment,
+        "goodfit.dataset": record.dataset_name,
+        "goodfit.dataset_version": str(record.dataset_version),
+        "goodfit.dataset_digest": record.dataset_digest,
+        "mlflow.user": record.username,
+        "mlflow.source.name": "goodfit",
+        "mlflow.source.type": "JOB",
+    }
+    return {_key(name): value[:_LONGEST_TAG] for name, value in tags.items()}
+
+
+def _params(record: FitRecord) -> dict[str, str]:
+    return {_key(name): str(value)[:_LONGEST_PARAM] for name, value in record.params.items()}
+
+
+def _metrics(record: FitRecord, run_id: str, model_id: str, dataset: Dataset) -> Iterable[Metric]:
+    """With the fit's own time, so that repeating writes the same rows."""
+    timestamp = int(record.finished_at * 1000)
+    for name, value in record.metrics.items():
+        if value is not None:
+            yield Metric(
+                _key(name),
+                value,
+                timestamp,
+                0,
+                model_id=model_id,
+                dataset_name=dataset.name,
+                dataset_digest=dataset.digest,
+                run_id=run_id,
+            )
+
+
+def _dataset(record: FitRecord) -> Dataset:
+    columns: list[ColSpec | TensorSpec] = [
+        ColSpec(DATASET_TYPES[column["type"]], column["name"]) for column in record.dataset_columns
+    ]
+    schema = json.dumps({"mlflow_colspec": Schema(columns).to_dict()}) if columns else None
+    return Dataset(
+        # Name and digest identify a dataset in MLflow; versions of equal content stay apart.
+        name=f"{record.dataset_name} v{record.dataset_version}"[:_LONGEST_NAME],
+        digest=record.dataset_digest[:_LONGEST_DIGEST],
         source_type="goodfit",
-        source=json.dumps({"sha256": record.dataset_digest}),
-        schema=json.dumps({"mlflow_colspec": schema.to_dict()}),
-        profile=json.dumps({"num_rows": record.dataset_rows, "target": record.target}),
+        source=json.dumps(
+            {
+                "dataset": record.dataset_name,
+                "version": record.dataset_version,
+                "sha256": record.dataset_digest,
+            }
+        ),
+        schema=schema if schema is None or len(schema) < _LONGEST_SCHEMA else None,
+        profile=json.dumps(
+            {
+                "num_rows": record.dataset_rows,
+                "num_columns": len(record.dataset_columns),
+                "target": record.target,
+            }
+        ),
     )
-    return DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])
-
-
-def _save(record: FitRecord, path: Path, run_id: str, model_id: str) -> None:
-    """The pipeline in MLflow's format; everything is told, so nothing has to be inferred."""
-    content = Path(record.model_path).read_bytes()
-    if hashlib.sha256(content).hexdigest() != record.model_sha256:
-        raise DamagedModel(f"the model of fit {record.fit_id} has another sha256")
-    pipeline = joblib.load(record.model_path)
-    signature = ModelSignature(
-        inputs=Schema([ColSpec(TYPES[c["type"]], c["name"]) for c in record.input_columns]),
-        outputs=Schema([_output(record.output)]),
-    )
-    mlflow.sklearn.save_model(
-        pipeline,
-        str(path),
-        mlflow_model=mlflow.models.Model(run_id=run_id, model_id=model_id),
-        serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_CLOUDPICKLE,
-        signature=signature,
-        input_example=_example(record),
-        pip_requirements=[f"{name}=={version(name)}" for name in PINNED],
-    )
-
-
-def _output(output: Mapping[str, Any]) -> ColSpec:
-    classes: Sequence[Any] | None = output["classes"]
-    if classes is None:
-        return ColSpec(DataType.double, output["name"])
-    if all(isinstance(value, bool) for value in classes):
-        return ColSpec(DataType.boolean, output["name"])
-    if all(isinstance(value, int) for value in classes):
-        return ColSpec(DataType.long, output["name"])
-    return ColSpec(DataType.string, output["name"])
-
-
-def _example(record: FitRecord) -> pd.DataFrame:
-    frame = pd.DataFrame(record.input_example, columns=[c["name"] for c in record.input_columns])
-    for column in record.input_columns:
-        kind = "float64" if TYPES[column["type"]] is DataType.double else "object"
-        frame[column["name"]] = frame[column["name"]].astype(kind)
-    return frame
 
 
 def record_request(
     request: Mapping[str, Any], _report: Callable[[float, str], None]
 ) -> dict[str, Any]:
-    """Record one fit: `record`, `url`, `service_key` and `timeout` in, the run's ids out."""
+    """Record one fit: `record`, `url`, `service_key` and `timeout` in, a `RecordedRun` out."""
     tracker = MlflowTracker(request["url"], request["service_key"], request["timeout"])
     return tracker.record_fit(FitRecord.model_validate(request["record"])).model_dump()

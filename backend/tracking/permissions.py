@@ -2,33 +2,44 @@
 
 import secrets
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any, Final
 
-import httpx
+from backend.tracking.connection import Connection
+from backend.tracking.port import TrackerError, TrackerUnavailable
 
-API: Final = "/api/2.0/mlflow"
-EXISTS: Final = "RESOURCE_ALREADY_EXISTS"
-
-
-def grant_readers(
-    url: str, service: tuple[str, str], experiment_id: str, readers: Sequence[str]
-) -> None:
-    """Let these people read an experiment; those who may already stay as they are."""
-    with httpx.Client(base_url=f"{url}{API}", auth=service, timeout=10) as client:
-        for username in readers:
-            # Made here, a user has no password that anybody knows; people come in by token.
-            _create(client, "/users/create", username=username, password=secrets.token_urlsafe(32))
-            _create(
-                client,
-                "/experiments/permissions/create",
-                experiment_id=experiment_id,
-                username=username,
-                permission="READ",
-            )
+_GRANT: Final = "/api/3.0/mlflow/users/permissions/grant"
+_CREATE_USER: Final = "/api/2.0/mlflow/users/create"
+_EXISTS: Final = "RESOURCE_ALREADY_EXISTS"
+_UNKNOWN: Final = "RESOURCE_DOES_NOT_EXIST"
 
 
-def _create(client: httpx.Client, path: str, **content: Any) -> None:
-    answer = client.post(path, json=content)
-    if answer.status_code == 400 and answer.json().get("error_code") == EXISTS:
-        return
-    answer.raise_for_status()
+def let_read(connection: Connection, experiment_id: str, readers: Sequence[str]) -> None:
+    """Let these people read an experiment; whoever has a permission on it keeps that one."""
+    for username in readers:
+        grant = {
+            "username": username,
+            "resource_type": "experiment",
+            "resource_id": experiment_id,
+            "permission": "READ",
+        }
+        if _post(connection, _GRANT, grant) == _UNKNOWN:
+            # Nobody learns this password: people come in by the platform's tokens.
+            password = secrets.token_urlsafe(32)
+            _post(connection, _CREATE_USER, {"username": username, "password": password})
+            if _post(connection, _GRANT, grant) == _UNKNOWN:
+                raise TrackerError(f"MLflow does not keep the user {username!r}")
+
+
+def _post(connection: Connection, path: str, content: dict[str, Any]) -> str | None:
+    """None when done, or also when it was done earlier; else that something is unknown."""
+    status, body = connection.post(path, content)
+    code = body.get("error_code")
+    if status == HTTPStatus.OK or code == _EXISTS:
+        return None
+    if code == _UNKNOWN:
+        return _UNKNOWN
+    message = f"{path} answered {status}: {body.get('message', '')}"
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise TrackerUnavailable(message)
+    raise TrackerError(message)

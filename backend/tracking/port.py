@@ -10,7 +10,7 @@ class TrackerError(RuntimeError):
 
 
 class TrackerUnavailable(TrackerError):
-    """The tracker did not answer or is broken for the moment; the same record may be tried again."""
+    """No answer, or broken for the moment; the same record may be tried again."""
 
 
 class _Message(BaseModel):

@@ -161,14 +161,12 @@ def _draw_metrics(fit: FitOut) -> None:
     known = [name for name in text.METRIC_TITLES if name in fit.metrics]
     if not known:
         return
-    columns = st.columns(min(4, len(known)))
-    for column, name in zip(columns, known, strict=False):
-        with column:
+    with st.container(horizontal=True):
+        for name in known:
             _draw_metric(name, fit.metrics, fit.baseline_metrics)
     scored = text.counted(fit.rows_holdout or 0, "row")
-    st.caption(
-        f"On {scored} that the fit has not seen; the baseline predicts from the target only."
-    )
+    guess = "the mean" if fit.task == "regression" else "the most frequent class"
+    st.caption(f"On {scored} that the fit has not seen. The baseline always says {guess}.")
 
 
 def _draw_metric(name: str, metrics: Mapping[str, float], baseline: Mapping[str, float]) -> None:

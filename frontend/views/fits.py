@@ -107,9 +107,9 @@ def _draw_empty(query: FitQuery) -> None:
 def _row(fit: FitOut) -> dict[str, Any]:
     return {
         "No.": fit.id,
-        "Name": fit.name,
         "State": fit.state.value,
-        "Progress": fit.progress,
+        "Progress": fit.progress if is_unfinished(fit) else None,
+        "Name": fit.name,
         "Result": text.leading_metric(fit.metrics),
         "Target": fit.target,
         "Dataset": f"{fit.dataset_name} v{fit.version}",

@@ -14,7 +14,8 @@ from frontend.widgets import errors_shown, is_unfinished, page_title, plot_image
 
 LAST_FITS = 6
 RUNNING_SECONDS = 3
-THUMBNAIL = (400, 300)
+THUMBNAIL = (560, 420)
+CARDS_IN_A_ROW = 3
 
 
 def draw() -> None:
@@ -67,7 +68,7 @@ def _draw_main_job() -> None:
 def _draw_form(chosen: Chosen) -> None:
     with st.container(border=True, key="main_job"):
         left, right = st.columns([4, 1], vertical_alignment="center")
-        left.markdown(f"✓ {chosen.summary}")
+        left.markdown(f"✓ {chosen.markdown}")
         if right.button("Other file", key="other_file", type="tertiary", width="stretch"):
             state.chosen = None
             st.rerun()
@@ -105,10 +106,12 @@ def _draw_last_fits(fits: list[FitOut]) -> None:
     if not fits:
         st.caption("None yet. The first one is two steps away: drop a file, press Run.")
         return
-    columns = st.columns(3)
-    for position, fit in enumerate(fits):
-        with columns[position % len(columns)], st.container(border=True, key=f"card_{fit.id}"):
-            _draw_card(fit)
+    # Row by row: on a phone the columns stand one below the other, and the order must stay.
+    for first in range(0, len(fits), CARDS_IN_A_ROW):
+        columns = st.columns(CARDS_IN_A_ROW)
+        for column, fit in zip(columns, fits[first : first + CARDS_IN_A_ROW], strict=False):
+            with column, st.container(border=True, key=f"card_{fit.id}"):
+                _draw_card(fit)
 
 
 def _draw_card(fit: FitOut) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -21,11 +22,11 @@ async def _sign_in(client: httpx.AsyncClient, username: str, password: str) -> h
     return await client.post(TOKEN, data={"username": username, "password": password})
 
 
-async def _tokens(client: httpx.AsyncClient, make_user: MakeUser) -> dict[str, str]:
+async def _tokens(client: httpx.AsyncClient, make_user: MakeUser) -> dict[str, Any]:
     await make_user("ada")
     answer = await _sign_in(client, "ada", PASSWORD)
     assert answer.status_code == 200
-    tokens: dict[str, str] = answer.json()
+    tokens: dict[str, Any] = answer.json()
     return tokens
 
 

@@ -304,13 +304,22 @@ def create_api(world: World) -> FastAPI:
         return world.users[world.tokens[token]]
 
     user = Depends(user_of)
-    _add_accounts(app, world, user)
-    _add_datasets(app, world, user)
-    _add_fits(app, world, user)
+    for add in (
+        _add_token,
+        _add_sign_in,
+        _add_internal,
+        _add_own_account,
+        _add_dataset_lists,
+        _add_dataset_versions,
+        _add_fit_lists,
+        _add_fit_actions,
+        _add_results,
+    ):
+        add(app, world, user)
     return app
 
 
-def _add_accounts(app: FastAPI, world: World, user: Any) -> None:
+def _add_token(app: FastAPI, world: World, _user: Any) -> None:
     @app.post("/api/v1/auth/token")
     def token(
         grant_type: Annotated[str, Form()] = "password",
@@ -331,6 +340,8 @@ def _add_accounts(app: FastAPI, world: World, user: Any) -> None:
             raise Refusal(401, "These credentials were not accepted.")
         return _token_answer(world, username)
 
+
+def _add_sign_in(app: FastAPI, world: World, user: Any) -> None:
     @app.post("/api/v1/auth/link")
     def link(data: LinkSignIn) -> TokenOut:
         if world.link_spent or data.token != LINK:
@@ -348,6 +359,8 @@ def _add_accounts(app: FastAPI, world: World, user: Any) -> None:
         world.tickets[made] = me.username
         return TicketOut(ticket=made, expires_in=60)
 
+
+def _add_internal(app: FastAPI, world: World, _user: Any) -> None:
     def service(request: Request) -> None:
         if request.headers.get("x-goodfit-service-key") != SERVICE_KEY:
             raise Refusal(401, "No service key.")
@@ -365,6 +378,8 @@ def _add_accounts(app: FastAPI, world: World, user: Any) -> None:
         if who is not None:
             world.sign_out_everywhere(who)
 
+
+def _add_own_account(app: FastAPI, world: World, user: Any) -> None:
     @app.get("/api/v1/users/me")
     def read_me(me: UserOut = user) -> UserOut:
         return me
@@ -412,14 +427,22 @@ def _add_accounts(app: FastAPI, world: World, user: Any) -> None:
         return Page[ProjectOut](items=[own], next_cursor=None)
 
 
-def _add_datasets(app: FastAPI, world: World, user: Any) -> None:
-    base = "/api/v1/datasets"
+def _visible_dataset(world: World, me: UserOut, number: int) -> DatasetOut:
+    dataset = world.datasets.get(number)
+    if dataset is None or (world.owners[number] != me.username and me.role is not Role.ADMIN):
+        raise Refusal(404, "There is no such dataset.", code="not_found")
+    return dataset
 
-    def visible(me: UserOut, number: int) -> DatasetOut:
-        dataset = world.datasets.get(number)
-        if dataset is None or (world.owners[number] != me.username and me.role is not Role.ADMIN):
-            raise Refusal(404, "There is no such dataset.", code="not_found")
-        return dataset
+
+def _visible_fit(world: World, me: UserOut, number: int) -> FitOut:
+    fit = world.fits.get(number)
+    if fit is None or (fit.created_by != me.username and me.role is not Role.ADMIN):
+        raise Refusal(404, "There is no such thing.", code="not_found")
+    return fit
+
+
+def _add_dataset_lists(app: FastAPI, world: World, user: Any) -> None:
+    base = "/api/v1/datasets"
 
     @app.get(base)
     def list_datasets(me: UserOut = user) -> Page[DatasetOut]:
@@ -432,25 +455,30 @@ def _add_datasets(app: FastAPI, world: World, user: Any) -> None:
 
     @app.post(base, status_code=201)
     async def upload(request: Request, me: UserOut = user) -> DatasetOut:
-        form = await request.form()
-        file = form["file"]
-        assert not isinstance(file, str)
+        async with request.form() as form:
+            file = form["file"]
+            assert not isinstance(file, str)
+            file_name = str(file.filename)
         if world.refuse_upload:
             raise Refusal(422, world.refuse_upload, file=world.refuse_upload)
-        world.uploads.append(str(file.filename))
+        world.uploads.append(file_name)
         world.sent_keys.append(request.headers["idempotency-key"])
         number = next(world.counter)
-        dataset = make_dataset(number, str(file.filename).split(".")[0], me.username, me.id)
+        dataset = make_dataset(number, file_name.split(".")[0], me.username, me.id)
         world.datasets[number], world.owners[number] = dataset, me.username
         return dataset
 
     @app.get(base + "/{number}")
     def read(number: int, me: UserOut = user) -> DatasetOut:
-        return visible(me, number)
+        return _visible_dataset(world, me, number)
 
-    @app.get(base + "/{number}/versions")
+
+def _add_dataset_versions(app: FastAPI, world: World, user: Any) -> None:
+    base = "/api/v1/datasets/{number}"
+
+    @app.get(base + "/versions")
     def versions(number: int, me: UserOut = user) -> Page[VersionOut]:
-        dataset = visible(me, number)
+        dataset = _visible_dataset(world, me, number)
         items = [
             VersionOut(
                 version=version,
@@ -468,39 +496,33 @@ def _add_datasets(app: FastAPI, world: World, user: Any) -> None:
         ]
         return Page[VersionOut](items=items, next_cursor=None)
 
-    @app.get(base + "/{number}/versions/{version}/profile")
+    @app.get(base + "/versions/{version}/profile")
     def profile(number: int, version: int, me: UserOut = user) -> ProfileOut:
-        if version > visible(me, number).latest_version:
+        if version > _visible_dataset(world, me, number).latest_version:
             raise Refusal(404, "There is no such version.", code="not_found")
         return PROFILE
 
-    @app.get(base + "/{number}/versions/{version}/preview")
+    @app.get(base + "/versions/{version}/preview")
     def preview(number: int, version: int, me: UserOut = user) -> PreviewOut:
-        visible(me, number)
+        _visible_dataset(world, me, number)
         columns = ["species", "flipper_length_mm", "body_mass_g"]
         rows: list[list[Any]] = [["Adelie", 181, 3750], ["![x](http://evil.test/x.png)", None, 1]]
         return PreviewOut(columns=columns, rows=rows, total_rows=344 + version)
 
-    @app.get(base + "/{number}/versions/{version}/download")
+    @app.get(base + "/versions/{version}/download")
     def download(number: int, version: int, me: UserOut = user) -> Response:
-        visible(me, number)
+        _visible_dataset(world, me, number)
         headers = {"Content-Disposition": f"attachment; filename=v{version}.csv", "ETag": '"abc"'}
         return Response(b"a,b\n1,2\n", media_type="application/octet-stream", headers=headers)
 
 
-def _add_fits(app: FastAPI, world: World, user: Any) -> None:
+def _add_fit_lists(app: FastAPI, world: World, user: Any) -> None:
     base = "/api/v1/fits"
 
     @app.get("/api/v1/estimators")
     def estimators(me: UserOut = user) -> EstimatorList:
         assert me
         return ESTIMATORS
-
-    def visible(me: UserOut, number: int) -> FitOut:
-        fit = world.fits.get(number)
-        if fit is None or (fit.created_by != me.username and me.role is not Role.ADMIN):
-            raise Refusal(404, "There is no such thing.", code="not_found")
-        return fit
 
     @app.get(base)
     def list_fits(me: UserOut = user, state: str | None = None) -> Page[FitOut]:
@@ -532,9 +554,13 @@ def _add_fits(app: FastAPI, world: World, user: Any) -> None:
         world.fits[number] = fit
         return fit
 
+
+def _add_fit_actions(app: FastAPI, world: World, user: Any) -> None:
+    base = "/api/v1/fits"
+
     @app.get(base + "/{number}")
     def read(number: int, me: UserOut = user) -> FitOut:
-        fit = visible(me, number)
+        fit = _visible_fit(world, me, number)
         if fit.state in (FitState.QUEUED, FitState.RUNNING):
             world.polls[number] = world.polls.get(number, 0) + 1
             if world.polls[number] > world.polls_until_done:
@@ -547,26 +573,32 @@ def _add_fits(app: FastAPI, world: World, user: Any) -> None:
 
     @app.post(base + "/{number}/cancel", status_code=202)
     def cancel(number: int, me: UserOut = user) -> FitOut:
-        fit = visible(me, number).model_copy(update={"state": FitState.CANCELLED})
+        fit = _visible_fit(world, me, number).model_copy(update={"state": FitState.CANCELLED})
         world.fits[number] = fit
         return fit
 
     @app.post(base + "/{number}/rerun", status_code=202)
     def rerun(number: int, me: UserOut = user) -> FitOut:
         again = next(world.counter)
-        fit = visible(me, number).model_copy(update={"id": again, "state": FitState.QUEUED})
+        fit = _visible_fit(world, me, number).model_copy(
+            update={"id": again, "state": FitState.QUEUED}
+        )
         world.fits[again] = fit
         return fit
 
+
+def _add_results(app: FastAPI, world: World, user: Any) -> None:
+    base = "/api/v1/fits"
+
     @app.get(base + "/{number}/plots")
     def plots(number: int, me: UserOut = user) -> PlotList:
-        visible(me, number)
+        _visible_fit(world, me, number)
         summary = PlotSummary(kind="residuals", title="Residuals", verdict="The red line bends.")
         return PlotList(items=[summary])
 
     @app.get(base + "/{number}/plots/{kind}.png")
     def picture(number: int, kind: str, request: Request, me: UserOut = user) -> Response:
-        visible(me, number)
+        _visible_fit(world, me, number)
         if kind != "residuals":
             raise Refusal(404, "This fit has no such plot.")
         headers = {"ETag": '"plot"', "Cache-Control": "private"}
@@ -578,7 +610,7 @@ def _add_fits(app: FastAPI, world: World, user: Any) -> None:
 
     @app.get(base + "/{number}/plots/{kind}")
     def plot(number: int, kind: str, me: UserOut = user) -> PlotOut:
-        visible(me, number)
+        _visible_fit(world, me, number)
         return PlotOut(
             kind=kind,
             title="Residuals",
@@ -590,7 +622,7 @@ def _add_fits(app: FastAPI, world: World, user: Any) -> None:
 
     @app.get(base + "/{number}/residuals")
     def residuals(number: int, limit: int = 100, me: UserOut = user) -> ResidualPage:
-        visible(me, number)
+        _visible_fit(world, me, number)
         rows = [
             ResidualRow(row=row, observed=3_000 + row, predicted=3_500.5, residual=-500.5 + row)
             for row in range(limit)

@@ -46,7 +46,10 @@ def _serve(name: str) -> None:
         sys.exit(1)
     # A grandchild in a session of its own, as a fit's process may be.
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    if os.environ.get("STAND_IN_STUBBORN") == name:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    else:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if name == "worker":
         while True:
             (home / HEARTBEAT_FILE).touch()
@@ -60,13 +63,10 @@ def main() -> int:
     name = sys.argv[1]
     if name == "up":
         return up(Path(sys.argv[2]), report=_say, program=program)
-    if name == "migrate":
-        return 0
-    if name == "signin-link":
+    if name == "prepare":
         _say("http://127.0.0.1/?signin=stand-in")
-        Path(os.environ["GOODFIT_HOME"], "signin-link.environment.json").write_text(
-            json.dumps(dict(os.environ))
-        )
+        home = Path(os.environ["GOODFIT_HOME"])
+        (home / "prepare.environment.json").write_text(json.dumps(dict(os.environ)))
         return 0
     _serve(name)
     return 0

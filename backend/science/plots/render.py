@@ -12,6 +12,8 @@ from backend.science.plots import confusion, residuals
 from backend.science.plots.style import PALETTES, Palette, Theme
 
 Draw = Callable[[dict[str, Any], Figure, Palette], None]
+# Of 9: half the time of the default for a tenth more bytes.
+COMPRESSION: Final = 3
 KINDS: Final[Mapping[str, Draw]] = MappingProxyType(
     {"residuals": residuals.draw, "confusion": confusion.draw}
 )
@@ -44,5 +46,6 @@ def render_png(
     KINDS[kind](numbers, figure, PALETTES[theme])
     buffer = io.BytesIO()
     # Without a fixed Software entry the bytes would name matplotlib's version.
-    figure.savefig(buffer, format="png", metadata={"Software": "Goodfit"})
+    options = {"compress_level": COMPRESSION}
+    figure.savefig(buffer, format="png", metadata={"Software": "Goodfit"}, pil_kwargs=options)
     return buffer.getvalue()

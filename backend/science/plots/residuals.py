@@ -132,13 +132,16 @@ def draw(data: dict[str, Any], figure: Figure, palette: Palette) -> None:
             binned["x"], binned["y"], mesh, cmap=palette.bins, norm=LogNorm(1, counts.max())
         )
     many = len(data["fitted"]) > 1_000 and binned is None
-    axes.scatter(
-        data["fitted"],
-        data["residual"],
-        s=9 if many else 20,
+    # Markers of a line are stamped; a scatter draws each one anew, five times slower.
+    axes.plot(
+        np.array(data["fitted"]),
+        np.array(data["residual"]),
+        linestyle="none",
+        marker="o",
+        markersize=3 if many else 4.5,
+        markeredgewidth=0,
         alpha=0.35 if many else 0.7,
         color=palette.points,
-        linewidths=0,
         zorder=3,
     )
     axes.axhline(0, color=palette.muted, linewidth=1, linestyle=(0, (4, 3)), zorder=2)

@@ -52,6 +52,7 @@ POST /api/2.0/mlflow/registered-models/get-latest-versions
 GET /api/2.0/mlflow/model-versions/get
 GET /api/2.0/mlflow/model-versions/get-download-uri
 GET /api/2.0/mlflow/model-versions/search
+POST /api/3.0/mlflow/datasets/search
 GET /api/2.0/mlflow/traces
 POST /api/3.0/mlflow/traces/search
 POST /api/3.0/mlflow/traces/metrics

@@ -1,0 +1,71 @@
+"""How this process reaches MLflow's server, and what its failures mean."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import mlflow
+from mlflow.exceptions import MlflowException
+from mlflow.utils.credentials import get_default_host_creds
+from mlflow.utils.rest_utils import http_request
+
+from backend.tracking.port import TrackerError, TrackerUnavailable
+
+SERVICE_USERNAME: Final = "goodfit-service"
+_TOO_MANY_REQUESTS: Final = 429
+_SERVER_ERROR: Final = 500
+
+
+class Connection:
+    """Calls routes that `MlflowClient` does not know."""
+
+    def __init__(self, url: str) -> None:
+        self._host = get_default_host_creds(url)  # type: ignore[no-untyped-call]  # MLflow's
+
+    def post(self, path: str, content: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Status and JSON body of the answer.
+
+        Raises
+        ------
+        MlflowException
+            No answer.
+        """
+        response = http_request(  # type: ignore[no-untyped-call]  # MLflow's
+            self._host, path, "POST", json=content, raise_on_status=False
+        )
+        try:
+            body = response.json()
+        except ValueError:
+            body = {}
+        return response.status_code, body if isinstance(body, dict) else {}
+
+
+def connect(url: str, service_key: str, timeout: float) -> Connection:
+    """Set MLflow's client up for the platform's account; it reads the environment only."""
+    os.environ.update(
+        MLFLOW_TRACKING_USERNAME=SERVICE_USERNAME,
+        MLFLOW_TRACKING_PASSWORD=service_key,
+        MLFLOW_HTTP_REQUEST_TIMEOUT=str(max(1, round(timeout))),
+        # A repeated POST could create twice; the queue tries the whole record again instead.
+        MLFLOW_HTTP_REQUEST_MAX_RETRIES="0",
+    )
+    # Artifacts are looked up through the global address, whatever the client was given.
+    mlflow.set_tracking_uri(url)
+    return Connection(url)
+
+
+@contextmanager
+def tracker_errors() -> Iterator[None]:
+    """Turn MLflow's failures into the port's."""
+    try:
+        yield
+    except TrackerError:
+        raise
+    except MlflowException as error:
+        status = error.get_http_status_code()  # type: ignore[no-untyped-call]  # MLflow's
+        if status >= _SERVER_ERROR or status == _TOO_MANY_REQUESTS:
+            raise TrackerUnavailable(str(error)) from error
+        raise TrackerError(str(error)) from error
+    except OSError as error:  # what `requests` raises: no connection, no answer in time
+        raise TrackerUnavailable(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,147 @@
+"""What a fit uses, leaves out, refuses and reports."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn import metrics as sk
+
+from backend.science.fit import FitResult, fit
+from backend.science.refusal import FitRefused
+from backend.science.spec import FitSpec
+from tests.science.tables import Sample, mixed, penguins, sample
+
+
+def run(data: Sample, **spec: Any) -> FitResult:
+    request = FitSpec.model_validate({"estimator": "ridge", **spec})
+    return fit(request, data.table, data.columns, on_progress=lambda _share, _text: None)
+
+
+def test_penguin_with_a_short_bill_and_flipper_is_adelie() -> None:
+    result = run(
+        penguins(),
+        estimator="k_nearest_neighbors",
+        params={"n_neighbors": 11},
+        target="species",
+        features=("bill_length_mm", "flipper_length_mm"),
+    )
+    frame = pl.DataFrame({"bill_length_mm": [40.3], "flipper_length_mm": [195.0]}).to_pandas()
+    assert result.pipeline.predict(frame).tolist() == ["Adelie"]
+
+
+def test_metrics_are_scikit_learns_for_the_stored_predictions() -> None:
+    result = run(penguins(), target="body_mass_g")
+    assert result.holdout is not None
+    observed, predicted = result.holdout.observed, result.holdout.predicted
+    assert result.metrics["r2"] == sk.r2_score(observed, predicted)
+    assert result.metrics["rmse"] == pytest.approx(np.sqrt(np.mean((observed - predicted) ** 2)))
+    assert result.metrics["mae"] == sk.mean_absolute_error(observed, predicted)
+    forest = run(penguins(), target="species", estimator="random_forest")
+    assert forest.holdout is not None
+    assert forest.metrics["accuracy"] == sk.accuracy_score(
+        forest.holdout.observed, forest.holdout.predicted
+    )
+    assert {"log_loss", "roc_auc"} <= set(forest.metrics)
+
+
+def test_hold_out_rows_are_those_of_the_file_and_unseen() -> None:
+    data = penguins()
+    result = run(data, target="body_mass_g")
+    assert result.holdout is not None
+    stored = data.table.column("body_mass_g").to_pylist()
+    held = [stored[row] for row in result.holdout.rows.tolist()]
+    assert held == result.holdout.observed.tolist()
+    assert result.rows_used + len(held) + result.rows_dropped == 344
+
+
+def test_nothing_of_the_hold_out_leaks_into_preparation() -> None:
+    """Medians and scales must be those of the training rows: the others are far away."""
+    frame = mixed(200).with_row_index("position")
+    spec = {"target": "amount", "features": ("x", "z"), "seed": 1}
+    held = run(sample(frame), **spec).holdout
+    assert held is not None
+    far = frame.with_columns(
+        pl.when(pl.col("position").is_in(held.rows.tolist()))
+        .then(pl.col("z") + 1e6)
+        .otherwise(pl.col("z"))
+        .alias("z")
+    )
+    near_fit, far_fit = run(sample(frame), **spec), run(sample(far), **spec)
+    coefficients = [result.pipeline[-1].coef_.tolist() for result in (near_fit, far_fit)]
+    assert coefficients[0] == coefficients[1]
+
+
+def test_identifiers_constants_and_free_text_are_left_out_with_a_reason() -> None:
+    frame = mixed().with_columns(
+        key=pl.int_range(1, 121),
+        same=pl.lit("always"),
+        note=pl.Series([f"note {i % 90}" for i in range(120)]),
+    )
+    result = run(sample(frame), target="amount")
+    reasons = {entry["column"]: entry["reason"] for entry in result.excluded}
+    assert set(reasons) == {"key", "same", "note"}
+    assert all(reasons.values())
+    chosen = run(sample(frame), target="amount", features=("note", "z"))
+    assert [column.name for column in chosen.inputs] == ["note", "z"]
+
+
+@pytest.mark.parametrize(
+    ("frame", "spec", "words", "column"),
+    [
+        (mixed(8), {"target": "amount"}, "too few", None),
+        (mixed().with_columns(amount=1.0), {"target": "amount"}, "same value", "amount"),
+        (mixed(), {"target": "sign", "task": "regression"}, "needs numbers", "sign"),
+        (mixed(), {"target": "third", "task": "binary"}, "3 classes", "third"),
+        (mixed(), {"target": "nothing"}, "no column", "nothing"),
+        (mixed(), {"target": "amount", "features": ("amount",)}, "cannot be a feature", "amount"),
+        (mixed(), {"target": "amount", "features": ("nothing",)}, "no column", "nothing"),
+        (mixed().select("amount"), {"target": "amount"}, "No column is left", None),
+        (
+            mixed().with_columns(x=pl.lit(float("inf"))),
+            {"target": "amount", "features": ("x",)},
+            "infinite",
+            "x",
+        ),
+        (
+            mixed(400).with_columns(many=pl.Series([f"c{i % 150}" for i in range(400)])),
+            {"target": "many"},
+            "at most 100 classes",
+            "many",
+        ),
+        (mixed(), {"target": "sign", "estimator": "ordinary_least_squares"}, "does not do", "sign"),
+    ],
+)
+def test_what_cannot_be_fitted_is_refused_with_the_reason(
+    frame: pl.DataFrame, spec: dict[str, Any], words: str, column: str | None
+) -> None:
+    with pytest.raises(FitRefused) as caught:
+        run(sample(frame), **spec)
+    assert words in str(caught.value)
+    assert caught.value.column == column
+
+
+def test_rare_class_gives_up_balance_and_says_so() -> None:
+    kinds = ["a"] * 60 + ["b"] * 59 + ["c"]
+    result = run(sample(mixed().with_columns(kind=pl.Series(kinds))), target="kind")
+    assert any("not balanced" in text for text in result.warnings)
+
+
+def test_no_validation_uses_all_rows_and_scores_nothing() -> None:
+    result = run(sample(mixed()), target="amount", validation={"kind": "none"})
+    assert (result.rows_used, result.holdout, result.metrics) == (120, None, {})
+
+
+def test_unshuffled_hold_out_is_the_end_of_the_file() -> None:
+    validation = {"kind": "holdout", "test_size": 0.25, "shuffle": False}
+    result = run(sample(mixed()), target="amount", validation=validation)
+    assert result.holdout is not None
+    assert result.holdout.rows.tolist() == list(range(90, 120))
+
+
+def test_integer_and_boolean_targets_keep_their_type() -> None:
+    frame = mixed().with_columns(zero_one=(pl.col("z") > 0).cast(pl.Int64), yes=pl.col("z") > 0)
+    numbers = run(sample(frame), target="zero_one", features=("z",))
+    assert (numbers.task, numbers.classes) == ("binary", [0, 1])
+    truths = run(sample(frame), target="yes", features=("z",))
+    assert (truths.task, truths.classes) == ("binary", [False, True])
