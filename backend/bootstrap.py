@@ -1,4 +1,4 @@
-"""The first administrator: from the settings, from the command line, or by a one-time link."""
+"""What comes before the first request: is the schema current, and who is the administrator."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,6 +11,7 @@ from backend.accounts import service
 from backend.accounts.repository import UserRepository
 from backend.core.access import SYSTEM, Role
 from backend.core.db import create_engine, create_sessions, transaction
+from backend.core.schema_check import current_revision, head_revision
 from backend.core.security import name_key
 from backend.settings import Settings
 from backend.tables import User
@@ -19,6 +20,20 @@ Result = TypeVar("Result")
 FIRST_ADMIN = "admin"
 # Two starts of one database must not both invent the first administrator.
 BOOTSTRAP_LOCK = 7_013_002
+
+
+def is_current(settings: Settings) -> bool:
+    """Whether there is nothing to migrate; does not load Alembic to find out."""
+
+    async def revision() -> str | None:
+        engine = create_engine(settings.database)
+        try:
+            async with engine.connect() as connection:
+                return await current_revision(connection)
+        finally:
+            await engine.dispose()
+
+    return asyncio.run(revision()) == head_revision()
 
 
 def create_admin(settings: Settings, username: str, password: str) -> None:

@@ -129,7 +129,8 @@ def _dashboard(_options: argparse.Namespace) -> int:
         return int(pkgutil.resolve_name(DASHBOARD)())  # reads its settings itself
     except invalid as error:
         describe = pkgutil.resolve_name("backend.stack.settings_report:describe")
-        raise _CommandFailed("; ".join(describe(error)), SETTINGS_ERROR) from None
+        settings_type = pkgutil.resolve_name("frontend.settings:DashboardSettings")
+        raise _CommandFailed("; ".join(describe(error, settings_type)), SETTINGS_ERROR) from None
 
 
 def _migrate(_options: argparse.Namespace) -> int:
@@ -149,7 +150,7 @@ def _prepare(_options: argparse.Namespace) -> int:
 
 
 def _bring_schema_to_head(settings: Any) -> None:
-    if not pkgutil.resolve_name("backend.migrate:is_current")(settings):
+    if not pkgutil.resolve_name("backend.bootstrap:is_current")(settings):
         pkgutil.resolve_name("backend.migrate:upgrade")(settings)
 
 
@@ -187,8 +188,13 @@ def _signin_link(options: argparse.Namespace) -> int:
 def _database_errors() -> Iterator[None]:
     """What a person can do something about becomes a line instead of a traceback."""
     app_error = pkgutil.resolve_name("backend.core.errors:AppError")
+    invalid = pkgutil.resolve_name("pydantic:ValidationError")
     try:
         yield
+    except invalid as error:  # a name or password that the rules refuse; never shown
+        rules = [(str(one["loc"][0]) if one["loc"] else "it", one["msg"]) for one in error.errors()]
+        text = "; ".join(f"GOODFIT_ADMIN_{name.upper()} (or typed): {rule}" for name, rule in rules)
+        raise _CommandFailed(text, SETTINGS_ERROR) from None
     except app_error as error:
         problems = "; ".join(problem["msg"] for problem in error.errors)
         raise _CommandFailed(f"{error.detail}: {problems}" if problems else error.detail) from None
@@ -211,7 +217,13 @@ def _borrow_running_stack(options: argparse.Namespace) -> None:
     if any(name in os.environ for name in ("GOODFIT_DATABASE__URL", "GOODFIT_DATABASE__URL_FILE")):
         return
     find = pkgutil.resolve_name("backend.stack.control:environment_of_running")
-    for name, text in find(_home(options)).items():
+    found = find(_home(options))
+    if not found:
+        raise _CommandFailed(
+            f"GOODFIT_DATABASE__URL: is not set, and no stack runs in {_home(options).resolve()}",
+            SETTINGS_ERROR,
+        )
+    for name, text in found.items():
         os.environ.setdefault(name, text)
 
 

@@ -51,7 +51,7 @@ def test_wrong_usage_ends_with_2(arguments: tuple[str, ...]) -> None:
     assert "usage: goodfit" in answer.stderr
 
 
-@pytest.mark.parametrize("command", ["api", "worker", "mlflow", "migrate", "create-admin"])
+@pytest.mark.parametrize("command", ["api", "worker", "mlflow", "migrate"])
 @pytest.mark.parametrize("name", sorted(COMPLETE))
 def test_missing_setting_is_one_line_that_names_it(command: str, name: str, tmp_path: Path) -> None:
     answer = _goodfit(command, **_without(name), GOODFIT_HOME=str(tmp_path))
@@ -90,6 +90,21 @@ def test_file_of_a_setting_that_is_missing_is_named(tmp_path: Path) -> None:
     answer = _goodfit("api", **_without(name), **{f"{name}_FILE": str(tmp_path / "absent")})
     assert answer.returncode == 2
     assert answer.stderr.startswith(f"goodfit: {name}_FILE: cannot read the file")
+
+
+def test_dashboard_alone_names_the_setting_that_it_misses() -> None:
+    answer = _goodfit("dashboard", **_without("GOODFIT_SECRETS__COOKIE_KEY"))
+    assert answer.returncode == 2
+    assert answer.stderr == "goodfit: GOODFIT_SECRETS__COOKIE_KEY: is not set\n"
+
+
+@pytest.mark.parametrize("command", ["create-admin", "signin-link"])
+def test_command_for_a_running_stack_says_that_none_runs(command: str, tmp_path: Path) -> None:
+    answer = _goodfit(command, GOODFIT_HOME=str(tmp_path))
+    assert answer.returncode == 2
+    assert answer.stderr == (
+        f"goodfit: GOODFIT_DATABASE__URL: is not set, and no stack runs in {tmp_path}\n"
+    )
 
 
 def test_half_an_administrator_is_refused() -> None:

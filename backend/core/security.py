@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 from jose import JWTError, jwt
@@ -23,8 +24,6 @@ TICKET_PREFIX: Final = "gt_"
 LINK_PREFIX: Final = "gl_"
 
 _passwords = CryptContext(schemes=["argon2"], deprecated="auto")
-# Verified against when the account is unknown, so that both answers take equally long.
-_DUMMY_HASH: Final[str] = _passwords.hash(secrets.token_urlsafe(16))
 
 _REQUIRED_CLAIMS: Final[Mapping[str, bool | int]] = {
     "require_aud": True,
@@ -48,9 +47,15 @@ def hash_password(password: str) -> str:
     return hashed
 
 
+@cache
+def _dummy_hash() -> str:
+    """Verified against when the account is unknown, so that both answers take equally long."""
+    return hash_password(secrets.token_urlsafe(16))
+
+
 def verify_password(password: str, password_hash: str | None) -> bool:
     """Whether the password fits; takes as long for an account without one."""
-    matches: bool = _passwords.verify(password, password_hash or _DUMMY_HASH)
+    matches: bool = _passwords.verify(password, password_hash or _dummy_hash())
     return matches and password_hash is not None
 
 

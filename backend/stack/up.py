@@ -31,6 +31,7 @@ from backend.stack.signals import StopSignals, stop_signals
 from backend.stack.state import HomeLock, Owner, State
 from backend.stack.supervisor import Report, Stopped, Supervisor
 
+INTERRUPTED: Final = 130
 ADDRESS_ORDER: Final = ("dashboard", "api", "mlflow")
 
 
@@ -105,20 +106,22 @@ class _Stack:
 
     def run(self, on_ready: Report) -> int:
         """From nothing to nothing: starts, watches, ends."""
+        failure, exit_code = "", 0
         try:
             link = self._start()
             on_ready(self._welcome(link))
             self._supervisor.run()
         except Stopped:
-            return 0 if self._ready else 130
+            exit_code = 0 if self._ready else INTERRUPTED
         except PostgresError as error:
-            self._report(str(error))
-            return 1
+            failure, exit_code = str(error), 1
         except StackError as error:
-            self._report(str(error))
-            return error.exit_code
+            failure, exit_code = str(error), error.exit_code
         finally:
             self._stop()
+        if failure:  # last, where a person looks
+            self._report(failure)
+        return exit_code
 
     def _start(self) -> str:
         environment = os.environ

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import pkgutil
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,11 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
 from backend.tracking.port import FitRecord, TrackerError
+
+with warnings.catch_warnings():
+    # `save_model` would load it, and its modules warn about each other while they are loaded.
+    warnings.simplefilter("ignore")
+    pkgutil.resolve_name("mlflow.pyfunc")
 
 _PINNED: Final = ("scikit-learn", "pandas", "numpy", "scipy", "joblib", "cloudpickle")
 _CHUNK_BYTES: Final = 1 << 20

@@ -58,7 +58,7 @@ def _expect_drawn_plot(page: Page) -> None:
     expect(page.locator(PLOT).first).to_be_visible(timeout=PATIENCE_MS)
     page.wait_for_function(
         "selector => [...document.querySelectorAll(selector)]"
-        ".some(plot => plot.complete && plot.naturalWidth > 1000)",
+        ".some(plot => plot.complete && plot.naturalWidth > 1200)",
         arg=PLOT,
     )
 

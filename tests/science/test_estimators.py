@@ -74,7 +74,7 @@ def test_loaded_again_it_predicts_the_same_also_for_unseen_values(name: str, tas
     file = io.BytesIO()
     joblib.dump(result.pipeline, file)
     file.seek(0)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"x": 0.5, "z": -1, "place": "north", "flag": True},
         {"x": None, "z": None, "place": None, "flag": None},
         {"x": 1e6, "z": 0, "place": "never seen", "flag": False},

@@ -165,8 +165,10 @@ def test_a_record_cut_off_at_any_point_is_completed_later(
     assert [model.model_id for model in models] == [model_id_of(run)]
     history = MlflowClient().get_metric_history(run.info.run_id, "r2")
     assert [metric.value for metric in history] == [0.9]
-    folder = MlflowClient().list_logged_model_artifacts(model_id_of(run))
-    assert {"MLmodel", "model.pkl", "requirements.txt"} <= {file.path for file in folder}
+    with mlflow_server.platform() as client:
+        folder = f"{done.experiment_id}/models/{model_id_of(run)}/artifacts"
+        listed = client.get(f"/api/2.0/mlflow-artifacts/artifacts?path={folder}").json()["files"]
+    assert {"MLmodel", "model.pkl", "requirements.txt"} <= {file["path"] for file in listed}
 
 
 def test_two_runs_of_one_fit_become_one(tracker: MlflowTracker, model_path: Path) -> None:

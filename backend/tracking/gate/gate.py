@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
@@ -25,6 +26,7 @@ from backend.tracking.gate.callers import (
 from backend.tracking.gate.routes import Access, access_to, is_artifact, is_json_write
 
 _log = logging.getLogger(__name__)
+VERSION_PATH: Final = "/version"
 SESSION_PATH: Final = "/goodfit/session"
 # Tags that only the platform sets: by `goodfit.fit_id` it finds its run again.
 PLATFORM_TAG_PREFIX: Final = "goodfit."
@@ -100,7 +102,10 @@ class Gate:
         request = self._read(scope)
         access = access_to(request.method, request.path)
         if access is Access.EVERYBODY:
-            await self._app(scope, receive, send)
+            # MLflow's own answer to /version needs a user.
+            is_version = request.path == VERSION_PATH
+            open_app = PlainTextResponse(version("mlflow")) if is_version else self._app
+            await open_app(scope, receive, send)
             return
         try:
             if request.path == SESSION_PATH and request.method == "GET":
