@@ -12,13 +12,14 @@ from typing import Final
 import asyncpg
 from pgqueuer import PgQueuer
 from pgqueuer.domain.models import Context, Job
+from sqlalchemy.exc import DBAPIError
 
 import backend.fits.tasks as fit_tasks
 from backend.core.db import create_engine, create_sessions
 from backend.core.observability import bind_job_id, configure_logging
 from backend.jobs.children import ChildProcesses
 from backend.jobs.driver import ListeningDriver
-from backend.jobs.registry import TASKS, Task, WorkerContext
+from backend.jobs.registry import CHORES, TASKS, ChoreSpec, Task, WorkerContext
 from backend.jobs.retry import try_again
 from backend.settings import Settings
 from backend.storage.blobs import BlobStore
@@ -77,6 +78,16 @@ def _stop_on_signals(queue: PgQueuer) -> None:
         loop.add_signal_handler(number, queue.shutdown.set)
 
 
+async def _repeat(context: WorkerContext, chore: ChoreSpec) -> None:
+    """Do a chore at its interval; a failure is logged and the next round tries again."""
+    while True:
+        try:
+            await chore.work(context)
+        except (DBAPIError, OSError, TimeoutError) as error:
+            _log.warning("chore failed", extra={"error": repr(error)})
+        await asyncio.sleep(chore.every.total_seconds())
+
+
 async def _drain(queue: PgQueuer, draining: asyncio.Event) -> None:
     """After a signal or a lost listener, give what runs a moment, then put it back."""
     await queue.shutdown.wait()
@@ -105,8 +116,11 @@ async def run(settings: Settings) -> None:
             name, concurrency_limit=spec.at_once, accepts_context=True, on_failure="hold"
         )(entry)
     _stop_on_signals(queue)
-    beat = asyncio.create_task(_beat(heartbeat_path(settings)))
-    drain = asyncio.create_task(_drain(queue, draining))
+    helpers = [
+        asyncio.create_task(_beat(heartbeat_path(settings))),
+        asyncio.create_task(_drain(queue, draining)),
+        *(asyncio.create_task(_repeat(context, chore)) for chore in CHORES),
+    ]
     try:
         await queue.run(
             dequeue_timeout=POLL,
@@ -117,9 +131,9 @@ async def run(settings: Settings) -> None:
             shutdown_on_listener_failure=True,
         )
     finally:
-        for helper in (beat, drain):
+        for helper in helpers:
             helper.cancel()
-        await asyncio.gather(beat, drain, return_exceptions=True)
+        await asyncio.gather(*helpers, return_exceptions=True)
         await pool.close()
         await engine.dispose()
 

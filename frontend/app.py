@@ -36,10 +36,9 @@ def _pages() -> dict[str, Page]:
 def _resume(auth: GoodfitAuthenticate) -> bool:
     """Whether the API answered; a silent API is not a reason to ask for a password."""
     try:
-        auth.cookie_controller.flush()
         if not identity.is_signed_in():
             auth.resume()
-            auth.cookie_controller.flush()
+        auth.cookie_controller.flush()
     except SignedOut:
         identity.expire()
     except ApiError as error:

@@ -33,6 +33,8 @@ from frontend.settings import dashboard_settings
 from frontend.state import SIGNED_OUT_KEY, state
 
 STATUS_KEY: Final = "authentication_status"
+# The style sheet takes it out of the page's flow.
+SCRIPT_CONTAINER: Final = "cookie_job"
 LINK_PARAMETER: Final = "signin"
 TOO_MANY: Final = 429
 TICKET: Final = re.compile(r"[A-Za-z0-9_-]+")
@@ -241,7 +243,8 @@ def _same_origin_post(path: str, body: str) -> None:
     if body and not TICKET.fullmatch(body):
         raise ValueError("a ticket has only letters, digits, - and _")
     script = CLAIM_SCRIPT.format(path=path, body=body, prefix=PREFIX)
-    st.html(script, unsafe_allow_javascript=True)
+    with st.container(key=SCRIPT_CONTAINER):
+        st.html(script, unsafe_allow_javascript=True)
 
 
 class GoodfitAuthenticate(stauth.Authenticate):  # type: ignore[misc]  # the library ships no types

@@ -1,18 +1,19 @@
 """The worker's short transactions over a fit: claim, report, finish; fenced by the attempt."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, func, update
+from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.core.access import SYSTEM
 from backend.fits.repository import FitRepository
-from backend.fits.schemas import TrackPayload
-from backend.fits.service import TRACK_FIT, TRACK_PRIORITY
+from backend.fits.service import enqueue_run, enqueue_tracking
 from backend.fits.states import FINAL_STATES, FitState, advance
-from backend.jobs import queue
 from backend.tables import Fit
+
+# Any constant will do; all workers of one database have to agree on it.
+RESTORE_LOCK: Final = 7_013_003
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,7 @@ async def succeed(
     fit.outcome = outcome
     fit.artifacts = artifacts
     await session.flush()
-    payload = TrackPayload(fit_id=fit.id)
-    await queue.enqueue(session, TRACK_FIT, payload, priority=TRACK_PRIORITY)
+    await enqueue_tracking(session, fit)
     return True
 
 
@@ -122,3 +122,24 @@ async def recorded(session: AsyncSession, fit_id: int, *, run_id: str, experimen
         .where(Fit.id == fit_id)
         .values(tracking="recorded", mlflow_run_id=run_id, mlflow_experiment_id=experiment_id)
     )
+
+
+async def restore_jobs(session: AsyncSession) -> None:
+    """Queue again what should be in the queue and is not.
+
+    A job ends when its task raises, for instance because the database went away in the middle.
+    What it was about must not wait forever.
+    """
+    if not await _is_only_one(session):
+        return
+    fits = FitRepository(session, SYSTEM)
+    for fit in await fits.list_unfinished():
+        await enqueue_run(session, fit)
+    for fit in await fits.list_unrecorded():
+        await enqueue_tracking(session, fit)
+
+
+async def _is_only_one(session: AsyncSession) -> bool:
+    """Whether no other worker restores at this moment."""
+    lock = func.pg_try_advisory_xact_lock(RESTORE_LOCK)
+    return bool((await session.execute(select(lock))).scalar_one())

@@ -20,6 +20,7 @@ def _metric_key(name: str) -> SortKey:
     return SortKey(column, lambda fit: fit.metrics.get(name), nullable=True)
 
 
+RESTORED_AT_ONCE = 200
 SORT_KEYS = {
     "created_at": SortKey(Fit.created_at, attrgetter("created_at")),
     "name": SortKey(Fit.name, attrgetter("name")),
@@ -71,6 +72,20 @@ class FitRepository(ScopedRepository[Fit]):
         return await fetch_page(
             self.session, statement, page, keys=SORT_KEYS, id_column=Fit.id, signer=signer
         )
+
+    async def list_unfinished(self) -> list[Fit]:
+        """The oldest fits that wait or run."""
+        statement = self.scoped().where(Fit.state.in_(("queued", "running")))
+        return await self._oldest(statement)
+
+    async def list_unrecorded(self) -> list[Fit]:
+        """The oldest fits that MLflow was not told of."""
+        statement = self.scoped().where(Fit.state == "succeeded", Fit.tracking == "pending")
+        return await self._oldest(statement)
+
+    async def _oldest(self, statement: Select[Fit]) -> list[Fit]:
+        limited = statement.order_by(Fit.id).limit(RESTORED_AT_ONCE)
+        return list((await self.session.execute(limited)).scalars())
 
     async def count_active(self) -> int:
         """The viewer's own fits that are not finished."""

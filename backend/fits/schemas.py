@@ -192,4 +192,3 @@ class TrackPayload(Schema):
 
     version: Literal[1] = 1
     fit_id: int
-    tries: int = 0

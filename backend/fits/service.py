@@ -17,7 +17,7 @@ from backend.core.errors import (
 from backend.core.idempotency import Idempotency, fingerprint
 from backend.datasets.service import fetch_version
 from backend.fits.repository import FitRepository
-from backend.fits.schemas import FitCreate, FitPayload, FitUpdate
+from backend.fits.schemas import FitCreate, FitPayload, FitUpdate, TrackPayload
 from backend.fits.states import FitState, advance
 from backend.jobs import queue
 from backend.projects.service import require_editor
@@ -118,15 +118,24 @@ async def start_fit(
     )
     session.add(fit)
     await session.flush()
-    await _enqueue(session, fit)
+    await enqueue_run(session, fit)
     await idempotency.remember(session, viewer, content, fit.id)
     return await fits.get(fit.id)
 
 
-async def _enqueue(session: AsyncSession, fit: Fit) -> None:
+async def enqueue_run(session: AsyncSession, fit: Fit) -> None:
+    """Queue the work of a fit, unless it is queued already."""
     payload = FitPayload(fit_id=fit.id)
-    fit.job_id = await queue.enqueue(session, RUN_FIT, payload, priority=FIT_PRIORITY)
-    await session.flush()
+    job_id = await queue.enqueue(session, RUN_FIT, payload, key=str(fit.id), priority=FIT_PRIORITY)
+    if job_id is not None:
+        fit.job_id = job_id
+        await session.flush()
+
+
+async def enqueue_tracking(session: AsyncSession, fit: Fit) -> None:
+    """Queue the recording of a finished fit, unless it is queued already."""
+    payload = TrackPayload(fit_id=fit.id)
+    await queue.enqueue(session, TRACK_FIT, payload, key=str(fit.id), priority=TRACK_PRIORITY)
 
 
 async def writable_fit(session: AsyncSession, viewer: Viewer, fit_id: int) -> Fit:

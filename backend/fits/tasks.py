@@ -4,6 +4,7 @@ import asyncio
 import logging
 import tempfile
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from backend.fits.recording import record
 from backend.fits.schemas import FitPayload, TrackPayload
 from backend.fits.service import RUN_FIT, TRACK_FIT
 from backend.jobs.children import ChildDied, ChildFailed, ChildRefused, Work
-from backend.jobs.registry import WorkerContext, task
+from backend.jobs.registry import WorkerContext, periodic, task
 from backend.jobs.retry import try_again, wait_before
 
 _log = logging.getLogger(__name__)
@@ -138,6 +139,13 @@ class _Progress:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             await self._write()
+
+
+@periodic(every=timedelta(seconds=15))
+async def restore_jobs(context: WorkerContext) -> None:
+    """Queue again what lost its job."""
+    async with transaction(context.sessions) as session:
+        await attempts.restore_jobs(session)
 
 
 @task(TRACK_FIT, at_once=1)

@@ -1,6 +1,5 @@
 """The queue port over PgQueuer: a job is enqueued in the transaction of the row it is about."""
 
-from datetime import timedelta
 from typing import Any, cast
 
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
@@ -25,14 +24,23 @@ async def enqueue(
     entrypoint: str,
     payload: BaseModel,
     *,
+    key: str,
     priority: int = 0,
-    delay: timedelta | None = None,
-) -> int:
-    """Enqueue a job that exists if and only if the session's transaction commits."""
+) -> int | None:
+    """Enqueue a job that exists if and only if the session's transaction commits.
+
+    `key` names what the job is about; while a job with this key waits or runs there is no second
+    one, and the answer is None.
+    """
     queries = await _queries(session)
-    body = payload.model_dump_json().encode()
-    job_ids = await queries.enqueue(entrypoint, body, priority, delay)
-    return int(job_ids[0])
+    job_ids = await queries.enqueue(
+        [entrypoint],
+        [payload.model_dump_json().encode()],
+        [priority],
+        dedupe_key=[f"{entrypoint}:{key}"],
+        on_conflict="skip",
+    )
+    return None if job_ids[0] is None else int(job_ids[0])
 
 
 async def cancel(session: AsyncSession, job_id: int) -> None:

@@ -1,7 +1,8 @@
 """Which function does which job; every slice's tasks module registers its own."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
 
@@ -47,6 +48,31 @@ def task(name: str, *, at_once: int = 0) -> Callable[[Task], Task]:
         if name in _tasks:
             raise ValueError(f"two tasks are named {name}")
         _tasks[name] = TaskSpec(function, at_once)
+        return function
+
+    return register
+
+
+Chore = Callable[[WorkerContext], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class ChoreSpec:
+    """Something that every worker does again and again."""
+
+    work: Chore
+    every: timedelta
+
+
+_chores: Final[list[ChoreSpec]] = []
+CHORES: Final[Sequence[ChoreSpec]] = _chores
+
+
+def periodic(*, every: timedelta) -> Callable[[Chore], Chore]:
+    """Register a function that each worker calls at its start and then at this interval."""
+
+    def register(function: Chore) -> Chore:
+        _chores.append(ChoreSpec(function, every))
         return function
 
     return register

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import joblib
-import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import sklearn.dummy
@@ -21,10 +20,10 @@ import sklearn.neighbors
 
 from backend.science.column_types import ColumnDescription
 from backend.science.fit import FitResult, HoldoutPredictions, OnProgress, describe_inputs, fit
-from backend.science.plots import confusion, residuals
-from backend.science.plots.numbers import PlotNumbers
-from backend.science.plots.trends import smooth
+from backend.science.plots.catalogue import PLOTS
+from backend.science.plots.numbers import PlotInputs, PlotNumbers
 from backend.science.spec import FitSpec
+from backend.science.trends import smooth
 
 # Named so that the imports above, which only warm the process, count as used.
 WARMED: Final = (sklearn.dummy, sklearn.ensemble, sklearn.linear_model, sklearn.neighbors)
@@ -60,7 +59,8 @@ def run_request(request: Mapping[str, Any], on_progress: OnProgress) -> dict[str
     plots: list[PlotNumbers] = []
     if result.holdout is not None:
         _save_holdout(result.holdout, result, folder / "holdout.parquet")
-        plots = [_plot(result, result.holdout, spec.target)]
+        inputs = _plot_inputs(result, result.holdout, spec.target)
+        plots = [plot.compute(inputs) for plot in PLOTS.values() if result.task in plot.tasks]
         by_kind = {plot.kind: asdict(plot) for plot in plots}
         (folder / "plots.json").write_text(json.dumps(by_kind, allow_nan=False))
     return _summary(result, spec, plots)
@@ -85,15 +85,20 @@ def _summary(result: FitResult, spec: FitSpec, plots: list[PlotNumbers]) -> dict
     }
 
 
-def _plot(result: FitResult, holdout: HoldoutPredictions, target: str) -> PlotNumbers:
-    if result.classes is not None:
+def _plot_inputs(result: FitResult, holdout: HoldoutPredictions, target: str) -> PlotInputs:
+    classes = result.classes
+    if classes is not None:
         # A rare class may stand in the hold-out alone.
-        classes = sorted({*result.classes, *holdout.observed.tolist()})
-        return confusion.summarise(holdout.observed, holdout.predicted, classes, target)
-    observed = holdout.observed.astype(np.float64)
-    predicted = holdout.predicted.astype(np.float64)
-    trend = smooth(predicted, observed - predicted)
-    return residuals.summarise(holdout.rows, observed, predicted, trend, target)
+        classes = sorted({*classes, *holdout.observed.tolist()})
+    return PlotInputs(
+        task=result.task,
+        target=target,
+        rows=holdout.rows,
+        observed=holdout.observed,
+        predicted=holdout.predicted,
+        classes=classes,
+        smooth=smooth,
+    )
 
 
 def _save_holdout(holdout: HoldoutPredictions, result: FitResult, path: Path) -> None:

@@ -149,7 +149,7 @@ def _draw_results(fit: FitOut) -> None:
     if not plots:
         st.info("All rows were fitted; without a hold-out there is nothing to plot.")
         return
-    left, right = st.columns([5, 3], gap="large")
+    left, right = st.columns([7, 4], gap="large")
     with left:
         for plot in plots:
             _draw_plot(fit.id, plot.kind)
@@ -185,8 +185,7 @@ def _draw_metric(name: str, metrics: Mapping[str, float], baseline: Mapping[str,
 
 def _draw_plot(fit_id: int, kind: str) -> None:
     title, verdict, advice, alt = queries.plot_texts(identity.api(), fit_id, kind)
-    st.subheader(text.plain(title), anchor=False)
-    plot_image(fit_id, kind, alt=alt)
+    plot_image(fit_id, kind, alt=f"{title}. {alt}", width=680, height=510)
     with st.container(border=True, key=f"verdict_{kind}"):
         st.markdown(f"**{text.plain(verdict)}** {text.plain(advice)}")
 

@@ -30,7 +30,9 @@ def draw() -> None:
     """The page."""
     page_title("Fits")
     query = _draw_filters()
-    if queries.may_write(identity.current_user()) and st.button("New fit", type="primary"):
+    if queries.may_write(identity.current_user()) and st.button(
+        "New fit", type="primary", shortcut="N"
+    ):
         go(PageName.NEW_FIT)
     fits = identity.api().fits(query)
     if any(is_unfinished(fit) for fit in fits):

@@ -18,6 +18,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sqlalchemy import make_url
 
 from backend.stack.postgres import EmbeddedPostgres
 from backend.tracking.mlflow import MlflowTracker
@@ -42,6 +43,7 @@ class MlflowServer:
     url: str
     api: Api
     home: Path
+    pid: int
     passwords: tuple[str, ...]
 
     def client(self, token: str | None = None, **headers: str) -> httpx.Client:
@@ -107,8 +109,9 @@ def mlflow_server(
         process = start_server(environment, home / "mlflow.log")
         try:
             _wait_until_ready(url, process, home / "mlflow.log")
-            password = tracking_postgres.url("mlflow").split(":")[2].split("@")[0]
-            yield MlflowServer(url, api, home, (password, SERVICE_KEY))
+            password = make_url(tracking_postgres.url("mlflow")).password
+            passwords = (str(password), SERVICE_KEY)
+            yield MlflowServer(url, api, home, process.pid, passwords)
         finally:
             process.send_signal(signal.SIGTERM)
             assert process.wait(15) == 0

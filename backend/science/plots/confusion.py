@@ -6,37 +6,43 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from backend.science.plots.numbers import PlotNumbers
-from backend.science.plots.style import Palette, label, prepare
+from backend.science.plots.numbers import PlotInputs, PlotNumbers, PlotSpec
+from backend.science.plots.style import Palette, label, prepare, shortened
 
 TITLE: Final = "Confusion matrix"
 # With more classes the cells are too small for numbers.
 MOST_WRITTEN: Final = 15
 SHOWN_CHARACTERS: Final = 18
+INCHES_PER_CHARACTER: Final = 0.085
 
 
-def summarise(
-    observed: npt.NDArray[Any], predicted: npt.NDArray[Any], classes: list[Any], target: str
-) -> PlotNumbers:
-    """The matrix of n hold-out rows.
+def compute(inputs: PlotInputs) -> PlotNumbers:
+    """The matrix of the hold-out rows; row i, column j: class i observed, class j predicted.
 
     Parameters
     ----------
-    observed, predicted
-        Classes, shape (n,).
-    classes
-        All classes in their order.
-    target
-        Name of the target.
+    inputs
+        Hold-out rows of a classification.
+
+    Raises
+    ------
+    ValueError
+        The inputs are those of a regression.
     """
-    position = {value: index for index, value in enumerate(classes)}
-    counts = np.zeros((len(classes), len(classes)), dtype=int)
-    for seen, guessed in zip(observed.tolist(), predicted.tolist(), strict=True):
+    if inputs.classes is None:
+        raise ValueError("a confusion matrix needs classes")
+    position = {value: index for index, value in enumerate(inputs.classes)}
+    counts = np.zeros((len(position), len(position)), dtype=int)
+    for seen, guessed in zip(inputs.observed.tolist(), inputs.predicted.tolist(), strict=True):
         counts[position[seen], position[guessed]] += 1
-    names = [str(value) for value in classes]
+    names = [str(value) for value in inputs.classes]
     verdict, advice = _judge(counts, names)
-    alt = f"Confusion matrix of {target} over {counts.sum():,} hold-out rows. {verdict}"
-    data = {"target": target, "classes": names, "counts": counts.tolist()}
+    right = int(np.trace(counts))
+    alt = (
+        f"Confusion matrix of {inputs.target} over {counts.sum():,} hold-out rows, "
+        f"{right:,} of them right. {verdict}"
+    )
+    data = {"target": inputs.target, "classes": names, "counts": counts.tolist()}
     return PlotNumbers("confusion", TITLE, verdict, advice, alt, data)
 
 
@@ -49,40 +55,62 @@ def _judge(counts: npt.NDArray[np.int_], names: list[str]) -> tuple[str, str]:
             "Check whether a feature gives the answer away.",
         )
     seen, guessed = np.unravel_index(int(wrong.argmax()), wrong.shape)
-    share = wrong[seen, guessed] / counts[seen].sum()
+    worst = int(wrong[seen, guessed])
+    share = worst / counts[seen].sum()
+    rows = "1 row" if worst == 1 else f"{worst:,} rows"
     return (
         f"Most mistakes: {names[seen]} taken for {names[guessed]} "
-        f"({wrong[seen, guessed]:,} rows, {share:.0%} of {names[seen]}).",
+        f"({rows}, {share:.0%} of {names[seen]}).",
         "Look at those rows, and at features that tell the two apart.",
     )
 
 
 def draw(data: dict[str, Any], figure: Figure, palette: Palette) -> None:
-    """Draw the numbers of `summarise`."""
-    axes = prepare(figure, palette)
+    """Draw the numbers of `compute`."""
+    names = [shortened(name, SHOWN_CHARACTERS) for name in data["classes"]]
+    longest = max(map(len, names))
+    axes = prepare(figure, palette, left=0.55 + INCHES_PER_CHARACTER * longest)
     axes.grid(visible=False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.tick_params(length=0)
     counts = np.array(data["counts"])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axes.imshow(shares, cmap=palette.bins, vmin=0, vmax=1, aspect="auto")
-    names = [name if len(name) <= SHOWN_CHARACTERS else name[:17] + "…" for name in data["classes"]]
-    ticks = range(len(names))
-    turn = 45 if max(map(len, names)) * len(names) > 60 else 0
-    align = "right" if turn else "center"
-    axes.set_xticks(ticks, names, parse_math=False, rotation=turn, ha=align)
-    axes.set_yticks(ticks, names, parse_math=False)
+    axes.imshow(shares, cmap=palette.counts(), vmin=0, vmax=1, aspect="auto")
+    edges = np.arange(len(names) - 1) + 0.5
+    axes.hlines(edges, -0.5, len(names) - 0.5, color=palette.background, linewidth=2)
+    axes.vlines(edges, -0.5, len(names) - 0.5, color=palette.background, linewidth=2)
+    turned = longest * len(names) > 60
+    axes.set_xticks(
+        range(len(names)),
+        names,
+        parse_math=False,
+        rotation=45 if turned else 0,
+        ha="right" if turned else "center",
+    )
+    axes.set_yticks(range(len(names)), names, parse_math=False)
     if len(names) <= MOST_WRITTEN:
         for (row, column), count in np.ndenumerate(counts):
             share = shares[row, column]
-            dark_cell = (share > 0.5) == (palette.bins == "Blues")
             axes.text(
                 column,
                 row,
-                f"{count:,}\n{share:.0%}",
+                f"{count:,}\n{share:.0%}" if count else "0",
                 ha="center",
                 va="center",
                 fontsize=10,
-                color="#ffffff" if dark_cell else "#10151c",
+                color=palette.on_many if share > 0.4 else palette.on_few,
             )
-    label(
-        axes, palette, title=TITLE, x=f"Predicted {data['target']}", y=f"Observed {data['target']}"
-    )
+    name = shortened(data["target"])
+    note = f"{counts.sum():,} hold-out rows; % of each observed class"
+    label(axes, palette, title=TITLE, note=note, x=f"Predicted {name}", y=f"Observed {name}")
+
+
+SPEC = PlotSpec(
+    kind="confusion",
+    title=TITLE,
+    tasks=frozenset({"binary", "multiclass"}),
+    order=1,
+    compute=compute,
+    draw=draw,
+)

@@ -8,8 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from backend.science.plots.numbers import PlotNumbers
-from backend.science.plots.style import Palette, label, prepare
+from backend.science.plots.numbers import PlotInputs, PlotNumbers, PlotSpec
+from backend.science.plots.style import (
+    Palette,
+    group_digits,
+    label,
+    prepare,
+    shortened,
+    written,
+)
 
 Floats = npt.NDArray[np.float64]
 TITLE: Final = "Residuals vs fitted"
@@ -18,38 +25,36 @@ MOST_POINTS: Final = 20_000
 EXTREME_POINTS: Final = 500
 LABELLED: Final = 3
 BINS: Final = (120, 80)
-LOWESS_POINTS: Final = 200
-# The trend counts as bent when it leaves zero by more than this share of the residuals' spread.
-BEND: Final = 0.25
+# The trend counts as bent when its range exceeds this share of the residuals' spread.
+BEND: Final = 0.5
 SPREAD_RATIO: Final = 2.0
+HEAVY_KURTOSIS: Final = 6.0
+# A third of fewer rows says little about spread.
+FEWEST_IN_THIRD: Final = 10
+# Labels of extreme rows: size of the letters and of a label, in points.
+LABEL_SIZE: Final = 8
+LABEL_WIDTH: Final = 48
+LABEL_HEIGHT: Final = 10
 
 
-def summarise(
-    rows: npt.NDArray[np.int64],
-    observed: Floats,
-    predicted: Floats,
-    trend: tuple[Floats, Floats],
-    target: str,
-) -> PlotNumbers:
-    """The plot of n hold-out rows.
+def compute(inputs: PlotInputs) -> PlotNumbers:
+    """The plot of the hold-out rows.
 
     Parameters
     ----------
-    rows
-        Row numbers in the dataset, shape (n,).
-    observed, predicted
-        In units of the target, shape (n,).
-    trend
-        x and y of the smoothed residuals, as `trends.smooth` makes them.
-    target
-        Name of the target.
+    inputs
+        Hold-out rows of a regression; values in units of the target.
     """
+    rows = inputs.rows
+    observed = inputs.observed.astype(np.float64)
+    predicted = inputs.predicted.astype(np.float64)
     residual = observed - predicted
+    trend = inputs.smooth(predicted, residual)
     order = np.argsort(-np.abs(residual), kind="stable")
     extremes = order[:LABELLED]
     verdict, advice = _judge(predicted, residual, trend)
     data: dict[str, Any] = {
-        "target": target,
+        "target": inputs.target,
         "n": len(rows),
         "lowess": {"x": _listed(trend[0]), "y": _listed(trend[1])},
         "extremes": [
@@ -70,9 +75,10 @@ def summarise(
     data["residual"] = _listed(residual[shown])
     worst = ", ".join(f"{int(rows[i]):,}" for i in extremes)
     alt = (
-        f"Scatter of {len(rows):,} hold-out residuals of {target} against fitted values from "
-        f"{predicted.min():.4g} to {predicted.max():.4g}. Residuals have a standard deviation of "
-        f"{residual.std():.4g}; the largest belong to the rows {worst}. {verdict}"
+        f"Scatter of {len(rows):,} hold-out residuals of {inputs.target} against fitted values "
+        f"from {written(predicted.min())} to {written(predicted.max())}. Residuals have a "
+        f"standard deviation of {written(residual.std())}; the largest belong to the rows "
+        f"{worst}. {verdict}"
     )
     return PlotNumbers("residuals", TITLE, verdict, advice, alt, data)
 
@@ -91,29 +97,16 @@ def _judge(predicted: Floats, residual: Floats, trend: tuple[Floats, Floats]) ->
     """A sentence and an advice from the numbers; the strongest finding wins."""
     spread = float(residual.std())
     if spread == 0:
-        return "Every residual is zero.", "Check whether a feature is the target in disguise."
-    inner = trend[1][len(trend[1]) // 20 : len(trend[1]) - len(trend[1]) // 20]
-    if len(inner) and float(np.ptp(inner)) > BEND * 2 * spread:
-        return (
-            "The red line bends: the relation looks non-linear.",
-            "Try a spline or a tree.",
-        )
-    low, high = np.quantile(predicted, [1 / 3, 2 / 3])
-    left, right = residual[predicted <= low], residual[predicted >= high]
-    if len(left) > LABELLED and len(right) > LABELLED:
-        narrow, wide = float(left.std()), float(right.std())
-        if wide > SPREAD_RATIO * narrow:
-            return (
-                "Spread grows with the fitted value: intervals will be wrong.",
-                "Try log target.",
-            )
-        if narrow > SPREAD_RATIO * wide:
-            return (
-                "Spread shrinks with the fitted value: intervals will be wrong.",
-                "Look for a ceiling in the target, or transform it.",
-            )
-    kurtosis = float(np.mean((residual - residual.mean()) ** 4) / spread**4)
-    if kurtosis > 6:
+        return "Every residual is the same.", "Check whether a feature is the target in disguise."
+    # The trend's ends rest on few points.
+    ends = len(trend[1]) // 20
+    inner = trend[1][ends : len(trend[1]) - ends]
+    if float(np.ptp(inner)) > BEND * spread:
+        return "The red line bends: the relation looks non-linear.", "Try a spline or a tree."
+    if (finding := _judge_spread(predicted, residual)) is not None:
+        return finding
+    kurtosis = float(np.mean(((residual - residual.mean()) / spread) ** 4))
+    if kurtosis > HEAVY_KURTOSIS:
         return "Tails heavier than normal.", "Trust bootstrap intervals, and look at the rows."
     return (
         "No strong pattern seen; this is not proof of a right model.",
@@ -121,17 +114,59 @@ def _judge(predicted: Floats, residual: Floats, trend: tuple[Floats, Floats]) ->
     )
 
 
-def draw(data: dict[str, Any], figure: Figure, palette: Palette) -> None:
-    """Draw the numbers of `summarise`."""
-    axes = prepare(figure, palette)
-    binned = data.get("binned")
-    if binned is not None:
-        counts = np.array(binned["counts"], dtype=float).T
-        mesh = np.ma.masked_equal(counts, 0)
-        axes.pcolormesh(
-            binned["x"], binned["y"], mesh, cmap=palette.bins, norm=LogNorm(1, counts.max())
+def _judge_spread(predicted: Floats, residual: Floats) -> tuple[str, str] | None:
+    """Whether the residuals of the lowest and of the highest third spread differently."""
+    low, high = np.quantile(predicted, [1 / 3, 2 / 3])
+    left, right = residual[predicted <= low], residual[predicted >= high]
+    if min(len(left), len(right)) < FEWEST_IN_THIRD:
+        return None
+    if right.std() > SPREAD_RATIO * left.std():
+        return "Spread grows with the fitted value: intervals will be wrong.", "Try log target."
+    if left.std() > SPREAD_RATIO * right.std():
+        return (
+            "Spread shrinks with the fitted value: intervals will be wrong.",
+            "Look for a ceiling in the target, or transform it.",
         )
-    many = len(data["fitted"]) > 1_000 and binned is None
+    return None
+
+
+def draw(data: dict[str, Any], figure: Figure, palette: Palette) -> None:
+    """Draw the numbers of `compute`."""
+    axes = prepare(figure, palette)
+    axes.use_sticky_edges = False
+    note = f"{data['n']:,} hold-out rows"
+    if "binned" in data:
+        _draw_bins(axes, data["binned"], palette)
+        note += f", binned; {len(data['fitted'])} largest as points"
+    _draw_points(axes, data, palette)
+    axes.axhline(0, color=palette.muted, linewidth=1, linestyle=(0, (4, 3)), zorder=2)
+    axes.plot(data["lowess"]["x"], data["lowess"]["y"], color=palette.trend, linewidth=2, zorder=4)
+    _label_extremes(axes, data["extremes"], palette)
+    group_digits(axes)
+    name = shortened(data["target"])
+    label(
+        axes,
+        palette,
+        title=TITLE,
+        note=note,
+        x=f"Fitted {name}",
+        y=f"Residual of {name} (observed minus fitted)",
+    )
+
+
+def _draw_bins(axes: Axes, binned: dict[str, Any], palette: Palette) -> None:
+    counts = np.array(binned["counts"], dtype=float).T
+    axes.pcolormesh(
+        binned["x"],
+        binned["y"],
+        np.ma.masked_equal(counts, 0),
+        cmap=palette.counts(),
+        norm=LogNorm(1, max(2.0, counts.max())),
+    )
+
+
+def _draw_points(axes: Axes, data: dict[str, Any], palette: Palette) -> None:
+    many = len(data["fitted"]) > 1_000 or "binned" in data
     # Markers of a line are stamped; a scatter draws each one anew, five times slower.
     axes.plot(
         np.array(data["fitted"]),
@@ -140,42 +175,48 @@ def draw(data: dict[str, Any], figure: Figure, palette: Palette) -> None:
         marker="o",
         markersize=3 if many else 4.5,
         markeredgewidth=0,
-        alpha=0.35 if many else 0.7,
+        alpha=0.35 if many and "binned" not in data else 0.7,
         color=palette.points,
         zorder=3,
     )
-    axes.axhline(0, color=palette.muted, linewidth=1, linestyle=(0, (4, 3)), zorder=2)
-    axes.plot(data["lowess"]["x"], data["lowess"]["y"], color=palette.trend, linewidth=2, zorder=4)
-    _label_extremes(axes, data["extremes"], palette)
-    label(
-        axes,
-        palette,
-        title=TITLE,
-        x=f"Fitted {data['target']}",
-        y=f"Residual of {data['target']} (observed minus fitted)",
-    )
-    note = f"{data['n']:,} hold-out rows"
-    if binned is not None:
-        note += f", binned; {len(data['fitted'])} largest as points"
-    axes.text(1, 1.03, note, transform=axes.transAxes, ha="right", fontsize=9, color=palette.muted)
 
 
 def _label_extremes(axes: Axes, extremes: list[dict[str, float]], palette: Palette) -> None:
-    """Row numbers beside the points; pushed apart where two would cover each other."""
+    """Row numbers beside the points, inside the axes and apart from each other."""
+    # Reading the limits makes matplotlib settle them before positions are asked for.
+    right = axes.get_xlim()[1]
+    edge = axes.transData.transform((right, axes.get_ylim()[1]))[0]
+    unit = axes.figure.dpi / 72
     placed: list[tuple[float, float]] = []
     for extreme in sorted(extremes, key=lambda e: -e["residual"]):
         point = (extreme["fitted"], extreme["residual"])
-        x, y = axes.transData.transform(point)
-        shift = 5.0
-        while any(abs(x - px) < 60 and abs(y + shift - py) < 13 for px, py in placed):
-            shift -= 13.0
-        placed.append((x, y + shift))
+        x, y = axes.transData.transform(point) / unit
+        leftward = x + LABEL_WIDTH > edge / unit
+        start = x - LABEL_WIDTH if leftward else x
+        shift = 3.0
+        while any(
+            abs(start - px) < LABEL_WIDTH and abs(y + shift - py) < LABEL_HEIGHT
+            for px, py in placed
+        ):
+            shift -= LABEL_HEIGHT
+        placed.append((start, y + shift))
         axes.annotate(
-            f"row {extreme['row']:,}",
+            f"row {int(extreme['row']):,}",
             point,
-            xytext=(6, shift),
-            textcoords="offset pixels",
-            fontsize=8,
+            xytext=(-5 if leftward else 5, shift),
+            textcoords="offset points",
+            ha="right" if leftward else "left",
+            fontsize=LABEL_SIZE,
             color=palette.text,
             zorder=5,
         )
+
+
+SPEC = PlotSpec(
+    kind="residuals",
+    title=TITLE,
+    tasks=frozenset({"regression"}),
+    order=1,
+    compute=compute,
+    draw=draw,
+)

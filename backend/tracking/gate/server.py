@@ -62,6 +62,9 @@ def _reach(variable: str, url: str) -> None:
     try:
         with psycopg.connect(address, connect_timeout=_CONNECT_SECONDS):
             return
+    except psycopg.ProgrammingError:
+        # Its text would show the part that it does not understand, which may be the password.
+        raise DatabaseMissing(f"{variable}: not a well-formed address") from None
     except psycopg.Error as error:
         reason = " ".join(str(error).split())
         raise DatabaseMissing(f"{variable}: cannot reach the database ({reason})") from error
