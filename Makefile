@@ -40,7 +40,7 @@ check: set-up-dev  ## style, types, imports, migrations, conventions
 
 test: set-up-dev  ## all tests, on a PostgreSQL of their own
 	@browser="$$(.ci/browser | tail -n 1)"; \
-	GOODFIT_TEST_BROWSER="$$browser" exec $(BIN)/python -m pytest $(PYTEST)
+	GOODFIT_CHROMIUM="$$browser" exec $(BIN)/python -m pytest $(PYTEST)
 
 format: set-up-dev  ## format the code, repair what can be repaired
 	$(BIN)/ruff format .

@@ -57,7 +57,7 @@ async def require_service_key(
         raise Unauthenticated
 
 
-def get_client(request: Request) -> Client:
+async def get_client(request: Request) -> Client:
     """Address and browser of the caller, cut to what is worth keeping."""
     address = request.client.host if request.client else "unknown"
     agent = request.headers.get("user-agent")

@@ -59,6 +59,20 @@ class UserRepository(ScopedRepository[User]):
         return (await self.session.execute(statement.limit(1))).first() is not None
 
 
+def _live() -> tuple[ColumnElement[bool], ...]:
+    return (SignInSession.revoked_at.is_(None), SignInSession.expires_at > func.now())
+
+
+_Parent = aliased(SignInSession)
+# Built once: every request asks it, and building costs more than asking.
+_LIVE_WITH_USER: Final = (
+    select(SignInSession, User)
+    .join(User, User.id == SignInSession.user_id)
+    .outerjoin(_Parent, _Parent.id == SignInSession.parent_id)
+    .where(*_live(), User.disabled_at.is_(None), _Parent.revoked_at.is_(None))
+)
+
+
 class SessionRepository(ScopedRepository[SignInSession]):
     """The live sessions of the viewer; SYSTEM sees all, to find out who is calling."""
 
@@ -84,13 +98,7 @@ class SessionRepository(ScopedRepository[SignInSession]):
         self, condition: ColumnElement[bool]
     ) -> tuple[SignInSession, User] | None:
         """A live session of an enabled user whose sign-in, where it has one, lives too."""
-        parent = aliased(SignInSession)
-        statement = (
-            select(SignInSession, User)
-            .join(User, User.id == SignInSession.user_id)
-            .outerjoin(parent, parent.id == SignInSession.parent_id)
-            .where(condition, *_live(), User.disabled_at.is_(None), parent.revoked_at.is_(None))
-        )
+        statement = _LIVE_WITH_USER.where(condition)
         row = (await self.session.execute(statement)).one_or_none()
         return None if row is None else (row[0], row[1])
 
@@ -126,10 +134,6 @@ class SessionRepository(ScopedRepository[SignInSession]):
             .where(condition, SignInSession.revoked_at.is_(None))
             .values(revoked_at=func.now())
         )
-
-
-def _live() -> tuple[ColumnElement[bool], ...]:
-    return (SignInSession.revoked_at.is_(None), SignInSession.expires_at > func.now())
 
 
 async def spend_refresh_token(session: AsyncSession, token: str) -> tuple[int, bool] | None:

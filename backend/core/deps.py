@@ -23,7 +23,8 @@ async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
 SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
 
 
-def get_settings(request: Request) -> Settings:
+# Async although nothing is awaited: FastAPI sends each plain function to a thread.
+async def get_settings(request: Request) -> Settings:
     """The settings that the application was built with."""
     settings: Settings = request.app.state.settings
     return settings
@@ -32,7 +33,7 @@ def get_settings(request: Request) -> Settings:
 SettingsDep = Annotated[Settings, Depends(get_settings)]
 
 
-def get_page(
+async def get_page(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[StorableText | None, Query(max_length=2_000)] = None,
     sort: Annotated[
@@ -46,7 +47,7 @@ def get_page(
 PageDep = Annotated[PageRequest, Depends(get_page)]
 
 
-def get_signer(request: Request) -> CursorSigner:
+async def get_signer(request: Request) -> CursorSigner:
     """Signs and checks page cursors."""
     signer: CursorSigner = request.app.state.cursor_signer
     return signer

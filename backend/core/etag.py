@@ -21,7 +21,7 @@ def send_etag(response: Response, representation: Schema) -> None:
     response.headers["Cache-Control"] = "private, no-cache"
 
 
-def _if_match(if_match: Annotated[str | None, Header(max_length=2_000)] = None) -> str | None:
+async def _if_match(if_match: Annotated[str | None, Header(max_length=2_000)] = None) -> str | None:
     return if_match
 
 

@@ -61,7 +61,7 @@ class Idempotency:
             await session.flush()
 
 
-def _idempotency(
+async def _idempotency(
     request: Request,
     idempotency_key: Annotated[StorableText | None, Header(min_length=1, max_length=200)] = None,
 ) -> Idempotency:

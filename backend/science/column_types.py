@@ -1,9 +1,11 @@
 """The vocabulary of columns, shared by the API, which has polars, and the fit, which has not."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 ColumnType = Literal["number", "integer", "boolean", "string", "date", "datetime"]
+# Trees compute in single precision, and squares must stay finite.
+LARGEST_NUMBER: Final = 1e38
 ColumnRole = Literal["numeric", "categorical", "boolean", "datetime", "text", "id", "constant"]
 
 

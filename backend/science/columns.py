@@ -16,7 +16,9 @@ ROLES_LEFT_OUT: Final[dict[ColumnRole, str]] = {
     "text": "free text with too many different values for a category",
     "datetime": "a date; derive numbers from it to use it",
 }
+EMPTY: Final = "no values at all"
 ID_NAMES: Final = frozenset({"id", "index", "rowid", "row_id", "row", "uuid", "key", "unnamed: 0"})
+OUTCOME_NAMES: Final = frozenset({"target", "label", "class", "outcome", "response", "y"})
 # From here on distinct texts per row a column is an identifier; above, a category has too many.
 ID_SHARE: Final = 0.95
 TEXT_SHARE: Final = 0.5
@@ -39,13 +41,14 @@ def _describe(series: pl.Series) -> ColumnDescription:
     present = series.drop_nulls()
     distinct = present.n_unique()
     role = _role(series.name, _type(series.dtype), present, distinct)
+    reason = EMPTY if distinct == 0 else ROLES_LEFT_OUT.get(role)
     return ColumnDescription(
         name=series.name,
         type=_type(series.dtype),
         role=role,
         nulls=series.null_count(),
         distinct=distinct,
-        left_out_because=ROLES_LEFT_OUT.get(role),
+        left_out_because=reason,
     )
 
 
@@ -90,15 +93,18 @@ def _counts_rows(present: pl.Series) -> bool:
 
 
 def guess_target(columns: Sequence[ColumnDescription]) -> TargetGuess | None:
-    """The last numeric column that varies, else the last category.
+    """A column named like an outcome, else the last numeric column, else the last category.
 
     Tables are mostly written with the outcome last. Years are passed over: a column of that
     name says when, not what.
     """
+    usable = [c.name for c in columns if c.role in ("numeric", "categorical", "boolean")]
+    named = [name for name in usable if name.strip().lower() in OUTCOME_NAMES]
+    if named:
+        return TargetGuess(named[-1], "named like an outcome")
     numeric = [
         c.name for c in columns if c.role == "numeric" and not c.name.lower().endswith("year")
     ]
     if numeric:
         return TargetGuess(numeric[-1], "last numeric column")
-    other = [c.name for c in columns if c.role in ("categorical", "boolean", "numeric")]
-    return TargetGuess(other[-1], "last column with categories") if other else None
+    return TargetGuess(usable[-1], "last column with categories") if usable else None

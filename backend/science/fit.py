@@ -17,7 +17,7 @@ from backend.science.estimator_spec import EstimatorSpec
 from backend.science.frames import feature_frame, input_columns
 from backend.science.pipeline import build_pipeline
 from backend.science.refusal import FitRefused
-from backend.science.scores import score
+from backend.science.scores import score, undefined_metrics
 from backend.science.spec import FitSpec, Task
 from backend.science.splits import Split, split_rows
 from backend.science.target import Target, read_target
@@ -117,6 +117,7 @@ def fit(
         holdout = _predict_holdout(pipeline, data.frame, target, data.split)
         metrics = _score(target.task, holdout, pipeline)
         baseline = _baseline(spec, data)
+    undefined = [] if holdout is None else undefined_metrics(target.task, metrics)
     dropped = table.num_rows - len(target.values)
     return FitResult(
         task=target.task,
@@ -126,7 +127,7 @@ def fit(
         metrics=metrics,
         baseline_metrics=baseline,
         holdout=holdout,
-        warnings=_texts(raised, data.split, dropped, spec.target),
+        warnings=_texts(raised, data.split, dropped, undefined, spec.target),
         rows_used=len(train),
         rows_dropped=dropped,
         pipeline=pipeline,
@@ -150,9 +151,14 @@ def _prepare(spec: FitSpec, table: pa.Table, columns: Sequence[ColumnDescription
     target = read_target(table, _column(described, spec.target), spec.task)
     estimator = ESTIMATORS[spec.estimator]
     if target.task not in estimator.tasks:
-        raise FitRefused(f"{estimator.title} does not do {target.task}.", spec.target)
+        raise FitRefused(
+            f"{estimator.title} does not do {target.task}, which {spec.target} asks for. "
+            "Choose another estimator, or set the task.",
+            spec.target,
+        )
     used, excluded = _choose_features(spec, columns, described)
     split = split_rows(spec.validation, target.task, target.values, spec.seed)
+    _check_classes(spec, target, split)
     frame = feature_frame(table, used).iloc[target.rows].reset_index(drop=True)
     inputs = input_columns(frame.iloc[split.train], used)
     return _Prepared(target, split, frame, inputs, excluded)
@@ -174,6 +180,8 @@ def _choose_features(
         used = [_column(described, name) for name in spec.features]
         names = set(spec.features)
         others = [c for c in columns if c.name not in names and c.name != spec.target]
+        if not used:
+            raise FitRefused("No feature is chosen.")
         return used, [{"column": c.name, "reason": "not chosen"} for c in others]
     candidates = [column for column in columns if column.name != spec.target]
     used = [column for column in candidates if column.left_out_because is None]
@@ -187,8 +195,18 @@ def _choose_features(
     return used, excluded
 
 
+def _check_classes(spec: FitSpec, target: Target, split: Split) -> None:
+    """A file sorted by class leaves one class to learn from when its last rows are held out."""
+    if target.task != "regression" and len(np.unique(target.values[split.train])) < 2:
+        raise FitRefused(
+            f"The rows to learn from have one class of {spec.target} only. Shuffle the rows.",
+            spec.target,
+        )
+
+
 def _check_size(estimator: EstimatorSpec, spec: FitSpec, rows: int) -> None:
-    neighbors = spec.params.get("n_neighbors")
+    params = estimator.Params.model_validate(spec.params)
+    neighbors = getattr(params, "n_neighbors", None)
     if neighbors is not None and neighbors > rows:
         raise FitRefused(
             f"{estimator.title} asks for {neighbors:,} neighbours, but there are only "
@@ -205,16 +223,17 @@ def _learn(
 ) -> None:
     """Fit; an ensemble grows in steps, which gives the same trees as one go."""
     final = pipeline[-1]
-    total = getattr(final, estimator.grows) if estimator.grows else 0
-    if estimator.grows is None or total < GROWTH_STEPS:
+    if estimator.grows is None:
         pipeline.fit(features, target)
         return
+    total = getattr(final, estimator.grows)
+    steps = min(GROWTH_STEPS, total)
     prepared = pipeline[:-1].fit_transform(features, target)
     final.set_params(warm_start=True)
-    for step in range(1, GROWTH_STEPS + 1):
-        members = total * step // GROWTH_STEPS
+    for step in range(1, steps + 1):
+        members = total * step // steps
         final.set_params(**{estimator.grows: members}).fit(prepared, target)
-        share = LEARNING_STARTS + (LEARNING_ENDS - LEARNING_STARTS) * step / GROWTH_STEPS
+        share = LEARNING_STARTS + (LEARNING_ENDS - LEARNING_STARTS) * step / steps
         on_progress(share, f"{members:,} of {total:,} trees")
     final.set_params(warm_start=False)
 
@@ -256,12 +275,18 @@ def _baseline(spec: FitSpec, data: _Prepared) -> dict[str, float]:
 
 
 def _texts(
-    raised: Sequence[warnings.WarningMessage], split: Split, dropped: int, target: str
+    raised: Sequence[warnings.WarningMessage],
+    split: Split,
+    dropped: int,
+    undefined: Sequence[str],
+    target: str,
 ) -> list[str]:
     """Warnings of the libraries and ours, each once."""
     texts = list(split.warnings)
     if dropped:
         texts.append(f"Left out for want of a known {target}: {dropped:,} rows.")
+    if undefined:
+        texts.append(f"Not defined for these hold-out rows: {', '.join(undefined)}.")
     texts += [f"{w.category.__name__}: {str(w.message).partition(chr(10))[0]}" for w in raised]
     return list(dict.fromkeys(texts))
 

@@ -10,7 +10,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backend.science.column_types import ColumnDescription, ColumnType, InputColumn
+from backend.science.column_types import (
+    LARGEST_NUMBER,
+    ColumnDescription,
+    ColumnType,
+    InputColumn,
+)
 from backend.science.refusal import FitRefused
 
 Floats = npt.NDArray[np.float64]
@@ -40,7 +45,7 @@ def feature_frame(table: pa.Table, columns: Sequence[ColumnDescription]) -> pd.D
     Raises
     ------
     FitRefused
-        A number is infinite.
+        A number is infinite or beyond what estimators compute with.
     """
     data = {
         column.name: _numbers(table.column(column.name), column)
@@ -57,11 +62,24 @@ def _numbers(values: pa.ChunkedArray, column: ColumnDescription) -> Floats:
         numbers = seconds.to_pandas().to_numpy(dtype=np.float64) / 1e6 / SECONDS_PER_DAY
     else:
         numbers = values.cast(pa.float64(), safe=False).to_pandas().to_numpy(dtype=np.float64)
-    if np.isinf(numbers).any():
-        raise FitRefused(
-            f"{column.name} holds infinite values. Replace or drop them first.", column.name
-        )
+    check_finite(numbers, column.name)
     return np.asarray(numbers, dtype=np.float64)
+
+
+def check_finite(numbers: Floats, name: str) -> None:
+    """Refuse numbers that no estimator computes with; NaN stands for missing and passes.
+
+    Raises
+    ------
+    FitRefused
+        A number is infinite, or larger than single precision holds.
+    """
+    if np.isinf(numbers).any():
+        raise FitRefused(f"{name} holds infinite values. Replace or drop them first.", name)
+    if (np.abs(numbers) > LARGEST_NUMBER).any():
+        raise FitRefused(
+            f"{name} holds values beyond {LARGEST_NUMBER:.0e}. Use another unit for it.", name
+        )
 
 
 def _texts(values: pa.ChunkedArray) -> npt.NDArray[np.object_]:

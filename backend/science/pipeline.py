@@ -57,5 +57,5 @@ def _categorical() -> Pipeline:
         max_categories=MOST_CATEGORIES,
         sparse_output=False,
     )
-    imputer = SimpleImputer(strategy="most_frequent", keep_empty_features=True)
+    imputer = SimpleImputer(strategy="most_frequent", add_indicator=True, keep_empty_features=True)
     return Pipeline([("impute", imputer), ("encode", encoder)])

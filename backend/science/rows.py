@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from math import isfinite
 from typing import Any, Final, Literal
+
+from backend.science.column_types import LARGEST_NUMBER
 
 Kind = Literal["missing", "unknown", "type"]
 # One mistake in every row is one mistake.
@@ -67,7 +68,7 @@ def _is_number(value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     try:
-        return isfinite(float(value))
+        return abs(float(value)) <= LARGEST_NUMBER
     except OverflowError:
         return False
 

@@ -1,5 +1,6 @@
 """Values of the metrics for predictions."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -48,14 +49,26 @@ def score(
         Finite values only; R² of a single row, for instance, is left out.
     """
     values: dict[str, float] = {}
-    for name, spec in METRICS.items():
-        if task not in spec.tasks:
-            continue
-        if not spec.needs_probabilities:
-            values[name] = float(PREDICTED[name](observed, predicted))
-        elif probabilities is not None and classes is not None:
-            values.update(_from_probabilities(name, observed, probabilities, classes))
+    with warnings.catch_warnings():
+        # What is not defined is left out, and the fit says so in its own words.
+        warnings.simplefilter("ignore")
+        for name, spec in METRICS.items():
+            if task not in spec.tasks:
+                continue
+            if not spec.needs_probabilities:
+                values[name] = float(PREDICTED[name](observed, predicted))
+            elif probabilities is not None and classes is not None:
+                values.update(_from_probabilities(name, observed, probabilities, classes))
     return {name: value for name, value in values.items() if np.isfinite(value)}
+
+
+def undefined_metrics(task: Task, values: Mapping[str, float]) -> list[str]:
+    """Titles of the metrics of predicted values that these hold-out rows do not define."""
+    return [
+        spec.title
+        for name, spec in METRICS.items()
+        if task in spec.tasks and not spec.needs_probabilities and name not in values
+    ]
 
 
 def _from_probabilities(

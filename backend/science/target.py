@@ -6,13 +6,17 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from backend.science.column_types import ColumnDescription
+from backend.science.frames import check_finite
 from backend.science.refusal import FitRefused
 from backend.science.spec import Task
 
 MOST_CLASSES: Final = 100
 NUMBER_TYPES: Final = ("number", "integer")
+# Above, floating-point numbers skip whole numbers.
+LARGEST_WHOLE: Final = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +54,28 @@ def read_target(table: pa.Table, column: ColumnDescription, task: Task | None) -
         The task does not go with the values, or there is nothing to learn from them.
     """
     stored = table.column(column.name)
-    known = np.flatnonzero(stored.is_valid().to_numpy())
+    known = np.flatnonzero(pc.invert(pc.is_null(stored, nan_is_null=True)).to_numpy())
     if len(known) == 0:
         raise FitRefused(f"{column.name} has no values.", column.name)
     present = stored.take(pa.array(known))
-    chosen = task or _infer(column)
+    chosen = task or _infer(column, present)
     if chosen == "regression":
         return Target(chosen, _numbers(present, column), known)
     return _classes(present, column, chosen, known)
 
 
-def _infer(column: ColumnDescription) -> Task:
-    """Numbers are regressed, two values are two classes, the rest are classes."""
-    if column.distinct <= 2:
-        return "binary"
-    return "regression" if column.type in NUMBER_TYPES else "multiclass"
+def _infer(column: ColumnDescription, present: pa.ChunkedArray) -> Task:
+    """Numbers are regressed, two whole numbers or texts are two classes, the rest are classes."""
+    if column.type in NUMBER_TYPES:
+        return "binary" if column.distinct == 2 and _whole(present) else "regression"
+    return "binary" if column.distinct == 2 else "multiclass"
+
+
+def _whole(present: pa.ChunkedArray) -> bool:
+    if not pa.types.is_floating(present.type):
+        return True
+    numbers = np.asarray(present.to_numpy())
+    return bool(((numbers == np.round(numbers)) & (np.abs(numbers) <= LARGEST_WHOLE)).all())
 
 
 def _numbers(present: pa.ChunkedArray, column: ColumnDescription) -> npt.NDArray[np.float64]:
@@ -73,8 +84,7 @@ def _numbers(present: pa.ChunkedArray, column: ColumnDescription) -> npt.NDArray
             f"{column.name} holds {column.type} values; regression needs numbers.", column.name
         )
     numbers = np.asarray(present.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
-    if not np.isfinite(numbers).all():
-        raise FitRefused(f"{column.name} holds infinite values.", column.name)
+    check_finite(numbers, column.name)
     if np.ptp(numbers) == 0:
         raise FitRefused(f"{column.name} has the same value in every row.", column.name)
     return numbers
@@ -85,6 +95,12 @@ def _classes(
 ) -> Target:
     if column.type in ("date", "datetime"):
         raise FitRefused(f"{column.name} holds dates, which are no classes.", column.name)
+    if pa.types.is_floating(present.type):
+        if not _whole(present):
+            raise FitRefused(
+                f"{column.name} holds fractions; classes are whole numbers or texts.", column.name
+            )
+        present = present.cast(pa.int64())
     values = np.array(present.to_pylist())
     count = len(np.unique(values))
     if count < 2:

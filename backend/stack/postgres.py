@@ -17,7 +17,7 @@ from urllib.parse import quote
 from backend.stack.account import SERVER_ENVIRONMENT, ServerAccount
 from backend.stack.binaries import Binaries, PostgresError
 from backend.stack.cluster import Cluster
-from backend.stack.home import load_secrets, make_home
+from backend.stack.home import SECRETS_FILE, load_secrets, make_home
 from backend.stack.reaper import Reaper
 
 __all__ = ["EmbeddedPostgres", "PostgresError"]
@@ -213,6 +213,10 @@ class EmbeddedPostgres:
             PGPASSWORD=load_secrets(self.home).database_password,
             PGCONNECT_TIMEOUT="10",
         )
+        if "password authentication failed" in answer.stdout:
+            raise PostgresError(
+                f"{cluster.folder} was made with another {self.home}/{SECRETS_FILE}"
+            )
         if answer.returncode != 0:
             raise PostgresError(f"PostgreSQL refused {statement!r}: {answer.stdout.strip()}")
         return answer.stdout

@@ -152,6 +152,8 @@ class _Stack:
 
     def _start_postgres(self) -> EmbeddedPostgres:
         postgres = EmbeddedPostgres(self._home, databases=DATABASES, reaper=self._reaper)
+        if not any(self._home.glob("postgres-*")):
+            self._report("making the database, this once")
         postgres.prepare()
         if self._signals.requests:
             raise Stopped

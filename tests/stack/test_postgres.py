@@ -119,6 +119,19 @@ def test_wrong_choice_of_programs_is_an_error(
         EmbeddedPostgres(tmp_path / "home").start()
 
 
+def test_lost_secrets_are_named(open_folder: Path) -> None:
+    postgres = EmbeddedPostgres(open_folder, durable=False)
+    postgres.start()
+    postgres.stop()
+    (open_folder / "secrets.json").unlink()
+    again = EmbeddedPostgres(open_folder, durable=False)
+    try:
+        with pytest.raises(PostgresError, match=r"another .*secrets\.json"):
+            again.start()
+    finally:
+        again.stop()
+
+
 def test_interrupted_initdb_is_begun_anew(open_folder: Path) -> None:
     half_made = open_folder / "postgres-18.half-made"
     half_made.mkdir()

@@ -23,12 +23,15 @@ def _environment_of(home: Path, name: str) -> dict[str, str]:
     return found
 
 
-def _goodfit(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _goodfit(
+    home: Path, *arguments: str, text: str = "", seconds: float = 100
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-m", "backend.cli", *arguments, "--home", str(home)],
         capture_output=True,
         text=True,
-        timeout=100,
+        input=text,
+        timeout=seconds,
         check=False,
         env=stack_environment(),
     )
@@ -203,3 +206,27 @@ def test_a_closed_terminal_ends_the_stack(open_folder: Path) -> None:
         stack.wait_until_ready()
         stack.process.send_signal(signal.SIGHUP)
         assert stack.ended() == 0
+
+
+@pytest.mark.timeout(300)
+def test_the_product_itself_in_the_background(open_folder: Path) -> None:
+    """The one test here without stand-ins: each process becomes ready, and `down` ends them."""
+    home = open_folder / "home"
+    try:
+        started = _goodfit(home, "up", "--detach", seconds=240)
+        assert started.returncode == 0, started.stdout + started.stderr
+        assert "?signin=" in started.stdout
+        assert "?signin=" not in (home / "logs" / "up.log").read_text()
+        state = json.loads((home / "state.json").read_text())
+        assert set(state["pids"]) == {"supervisor", "postgres", *SERVICES}
+        assert all(alive(pid) for pid in state["pids"].values())
+        made = _goodfit(home, "create-admin", "ada", text="a passphrase of some length\n")
+        assert (made.returncode, made.stdout) == (0, "ada is an administrator\n")
+        refused = _goodfit(home, "create-admin", "bob", text="short\n")
+        assert refused.returncode == 2
+        assert "short" not in refused.stderr.replace("too short", "")
+        assert _goodfit(home, "signin-link").stdout == ""
+    finally:
+        ended = _goodfit(home, "down")
+    assert ended.returncode == 0
+    assert not processes_of(home)

@@ -7,13 +7,25 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from backend.science.plots.numbers import PlotInputs, PlotNumbers, PlotSpec
-from backend.science.plots.style import Palette, label, prepare, shortened
+from backend.science.plots.style import (
+    Palette,
+    label,
+    make_room,
+    prepare,
+    shortened,
+    text_on,
+)
 
 TITLE: Final = "Confusion matrix"
 # With more classes the cells are too small for numbers.
 MOST_WRITTEN: Final = 15
 SHOWN_CHARACTERS: Final = 18
-INCHES_PER_CHARACTER: Final = 0.085
+# With more classes only every second, third, … is named.
+MOST_NAMED: Final = 30
+# Names on the horizontal axis are turned from so many characters on.
+WIDEST_NAMES: Final = 60
+# A full cell is not the darkest colour: large dark blocks shout.
+TOP_OF_SCALE: Final = 1.3
 
 
 def compute(inputs: PlotInputs) -> PlotNumbers:
@@ -68,38 +80,40 @@ def _judge(counts: npt.NDArray[np.int_], names: list[str]) -> tuple[str, str]:
 def draw(data: dict[str, Any], figure: Figure, palette: Palette) -> None:
     """Draw the numbers of `compute`."""
     names = [shortened(name, SHOWN_CHARACTERS) for name in data["classes"]]
-    longest = max(map(len, names))
-    axes = prepare(figure, palette, left=0.55 + INCHES_PER_CHARACTER * longest)
+    axes = prepare(figure, palette)
+    turned = max(map(len, names)) * len(names) > WIDEST_NAMES
+    make_room(figure, axes, names, turned=names if turned else ())
     axes.grid(visible=False)
+    axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    axes.tick_params(length=0)
     counts = np.array(data["counts"])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axes.imshow(shares, cmap=palette.counts(), vmin=0, vmax=1, aspect="auto")
+    colours = palette.counts()(shares / TOP_OF_SCALE)
+    axes.imshow(colours, aspect="auto")
+    gap = 2 if len(names) <= MOST_WRITTEN else 0
     edges = np.arange(len(names) - 1) + 0.5
-    axes.hlines(edges, -0.5, len(names) - 0.5, color=palette.background, linewidth=2)
-    axes.vlines(edges, -0.5, len(names) - 0.5, color=palette.background, linewidth=2)
-    turned = longest * len(names) > 60
+    axes.hlines(edges, -0.5, len(names) - 0.5, color=palette.background, linewidth=gap)
+    axes.vlines(edges, -0.5, len(names) - 0.5, color=palette.background, linewidth=gap)
+    ticks = range(0, len(names), 1 + len(names) // MOST_NAMED)
     axes.set_xticks(
-        range(len(names)),
-        names,
+        ticks,
+        [names[tick] for tick in ticks],
         parse_math=False,
         rotation=45 if turned else 0,
         ha="right" if turned else "center",
     )
-    axes.set_yticks(range(len(names)), names, parse_math=False)
+    axes.set_yticks(ticks, [names[tick] for tick in ticks], parse_math=False)
     if len(names) <= MOST_WRITTEN:
         for (row, column), count in np.ndenumerate(counts):
-            share = shares[row, column]
             axes.text(
                 column,
                 row,
-                f"{count:,}\n{share:.0%}" if count else "0",
+                f"{count:,}\n{shares[row, column]:.0%}" if count else "0",
                 ha="center",
                 va="center",
                 fontsize=10,
-                color=palette.on_many if share > 0.4 else palette.on_few,
+                color=text_on(colours[row, column]),
             )
     name = shortened(data["target"])
     note = f"{counts.sum():,} hold-out rows; % of each observed class"

@@ -141,8 +141,8 @@ def draw(data: dict[str, Any], figure: Figure, palette: Palette) -> None:
     _draw_points(axes, data, palette)
     axes.axhline(0, color=palette.muted, linewidth=1, linestyle=(0, (4, 3)), zorder=2)
     axes.plot(data["lowess"]["x"], data["lowess"]["y"], color=palette.trend, linewidth=2, zorder=4)
-    _label_extremes(axes, data["extremes"], palette)
-    group_digits(axes)
+    group_digits(figure, axes)
+    _label_extremes(figure, axes, data["extremes"], palette)
     name = shortened(data["target"])
     label(
         axes,
@@ -181,12 +181,14 @@ def _draw_points(axes: Axes, data: dict[str, Any], palette: Palette) -> None:
     )
 
 
-def _label_extremes(axes: Axes, extremes: list[dict[str, float]], palette: Palette) -> None:
+def _label_extremes(
+    figure: Figure, axes: Axes, extremes: list[dict[str, float]], palette: Palette
+) -> None:
     """Row numbers beside the points, inside the axes and apart from each other."""
     # Reading the limits makes matplotlib settle them before positions are asked for.
     right = axes.get_xlim()[1]
     edge = axes.transData.transform((right, axes.get_ylim()[1]))[0]
-    unit = axes.figure.dpi / 72
+    unit = figure.dpi / 72
     placed: list[tuple[float, float]] = []
     for extreme in sorted(extremes, key=lambda e: -e["residual"]):
         point = (extreme["fitted"], extreme["residual"])

@@ -1,5 +1,6 @@
 """Colours, axes and numbers that all plots share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -13,6 +14,13 @@ LONGEST_NAME: Final = 40
 # Grouped digits get too wide from here on.
 LARGEST_WRITTEN_OUT: Final = 1e7
 SMALLEST_WRITTEN_OUT: Final = 1e-4
+INCHES_PER_CHARACTER: Final = 0.085
+# The name of the vertical axis and the gaps around it, in inches.
+AXIS_NAME: Final = 0.55
+# Height of a text at 45 degrees as a share of its length.
+SLANT: Final = 0.71
+# Luminance at which black and white text read equally well (WCAG 2).
+MIDDLE_LUMINANCE: Final = 0.179
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +31,6 @@ class Palette:
     ----------
     few, many
         Ends of the scale for counts; `many` stands out most from the background.
-    on_few, on_many
-        Text that reads on them.
     """
 
     background: str
@@ -35,8 +41,6 @@ class Palette:
     trend: str
     few: str
     many: str
-    on_few: str
-    on_many: str
 
     def counts(self) -> LinearSegmentedColormap:
         """The scale for counts, from `few` over the colour of points to `many`."""
@@ -53,8 +57,6 @@ PALETTES: Final[dict[Theme, Palette]] = {
         trend="#c8442f",
         few="#d9e6f2",
         many="#0f2f4d",
-        on_few="#1f2933",
-        on_many="#ffffff",
     ),
     "dark": Palette(
         background="#0e1117",
@@ -65,25 +67,17 @@ PALETTES: Final[dict[Theme, Palette]] = {
         trend="#ff8a70",
         few="#1c2f42",
         many="#e6f3ff",
-        on_few="#e8ecf1",
-        on_many="#10151c",
     ),
 }
 
 
-def prepare(figure: Figure, palette: Palette, *, left: float = 1.0) -> Axes:
-    """One pair of axes, quiet: no frame above and right, a light grid behind.
-
-    Parameters
-    ----------
-    left
-        Room for the labels of the vertical axis, in inches.
-    """
+def prepare(figure: Figure, palette: Palette) -> Axes:
+    """One pair of axes, quiet: no frame above and right, a light grid behind."""
     figure.set_facecolor(palette.background)
     # Fixed margins in inches: a layout engine would take longer than the drawing. A small figure
     # keeps a part for the axes.
     width, height = figure.get_size_inches()
-    west, east = min(left / width, 0.45), min(0.25 / width, 0.1)
+    west, east = min(1 / width, 0.45), min(0.25 / width, 0.1)
     south, north = min(0.65 / height, 0.35), min(0.55 / height, 0.25)
     axes = figure.add_axes((west, south, 1 - west - east, 1 - south - north))
     axes.set_facecolor(palette.background)
@@ -97,6 +91,21 @@ def prepare(figure: Figure, palette: Palette, *, left: float = 1.0) -> Axes:
     return axes
 
 
+def make_room(
+    figure: Figure, axes: Axes, labels: Sequence[str], *, turned: Sequence[str] = ()
+) -> None:
+    """Shrink the axes so that labels fit: those of the vertical axis, and slanted ones below."""
+    bounds = axes.get_position()
+    width, height = figure.get_size_inches()
+    west = min((AXIS_NAME + _width(labels)) / width, 0.45)
+    south = min((AXIS_NAME + SLANT * _width(turned)) / height, 0.4) if turned else bounds.y0
+    axes.set_position((west, south, bounds.x1 - west, bounds.y1 - south))
+
+
+def _width(labels: Sequence[str]) -> float:
+    return INCHES_PER_CHARACTER * max(map(len, labels), default=0)
+
+
 def label(axes: Axes, palette: Palette, *, title: str, note: str, x: str, y: str) -> None:
     """Title at the left, a note at the right, names of the axes."""
     axes.set_title(title, loc="left", fontsize=13, color=palette.text, pad=12)
@@ -105,10 +114,18 @@ def label(axes: Axes, palette: Palette, *, title: str, note: str, x: str, y: str
     axes.set_ylabel(y, fontsize=10, color=palette.text, labelpad=8, parse_math=False)
 
 
-def group_digits(axes: Axes) -> None:
+def group_digits(figure: Figure, axes: Axes) -> None:
     """Thousands are grouped on both axes, very large and small numbers written with a power."""
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _position: written(value)))
+    make_room(figure, axes, [written(value) for value in axes.get_yticks()])
+
+
+def text_on(colour: Sequence[float]) -> str:
+    """Black or white, whichever reads better on this colour (red, green, blue from 0 to 1)."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "#10151c" if luminance > MIDDLE_LUMINANCE else "#ffffff"
 
 
 def written(value: float) -> str:
