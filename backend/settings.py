@@ -197,7 +197,7 @@ class Settings(BaseSettings):
 
     @property
     def files_url(self) -> str:
-        return self.files.url or (self.home.resolve() / "files").as_uri()
+        return self.files.url or f"file://{self.home.resolve() / 'files'}"
 
     @property
     def artifacts_url(self) -> str:

@@ -14,7 +14,7 @@ from backend.core.deps import PageDep, SessionDep, SettingsDep, SignerDep
 from backend.core.etag import IfMatchDep, check_match, send_etag
 from backend.core.idempotency import IdempotencyDep
 from backend.core.schemas import Id, Page, VersionNumber
-from backend.datasets import service
+from backend.datasets import contents, service
 from backend.datasets.intake import receive, workspace
 from backend.datasets.repository import DatasetRepository, VersionRepository
 from backend.datasets.schemas import (
@@ -26,6 +26,7 @@ from backend.datasets.schemas import (
     PreviewOut,
     ProfileOut,
     SuggestedTarget,
+    TypedUpload,
     VersionOut,
 )
 from backend.settings import UploadSettings
@@ -90,7 +91,7 @@ def _version_out(row: DatasetVersion) -> VersionOut:
 
 async def _receive(
     request: Request, session: SessionDep, limits: UploadSettings
-) -> tuple[DatasetCreate, service.TypedUpload]:
+) -> tuple[DatasetCreate, TypedUpload]:
     """Read the body only here, after the dependencies made sure who is calling."""
     # A slow upload must not hold a database connection.
     await session.close()
@@ -108,7 +109,7 @@ async def _receive(
             problems = [{**entry, "loc": ("body", *entry["loc"])} for entry in error.errors()]
             raise RequestValidationError(problems) from None
         blobs = request.app.state.blobs
-        return data, await run_in_threadpool(service.store_upload, upload, blobs, limits)
+        return data, await run_in_threadpool(contents.store_upload, upload, blobs, limits)
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, openapi_extra=_UPLOAD_BODY)
@@ -248,12 +249,14 @@ async def read_preview(
     viewer: ViewerDep,
     dataset_id: Id,
     version: VersionNumber,
-    limit: Annotated[int, Query(ge=1, le=service.PREVIEW_ROWS)] = 100,
+    limit: Annotated[int, Query(ge=1, le=contents.PREVIEW_ROWS)] = 100,
 ) -> PreviewOut:
     """The first rows."""
     row = await VersionRepository(session, viewer).get(dataset_id, version)
     blobs = request.app.state.blobs
-    return await run_in_threadpool(service.read_preview, blobs, row.parquet_sha256, row.rows, limit)
+    return await run_in_threadpool(
+        contents.read_preview, blobs, row.parquet_sha256, row.rows, limit
+    )
 
 
 @router.get("/{dataset_id}/versions/{version}/download", response_class=StreamingResponse)

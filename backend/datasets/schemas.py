@@ -1,6 +1,7 @@
 """What the datasets routes take and answer."""
 
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 from pydantic import StringConstraints
 
@@ -100,3 +101,18 @@ class DatasetFilter(Schema):
     project_id: Id | None = None
     name_contains: StorableText | None = None
     mine: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TypedUpload:
+    """A checked file with its typed form, both stored already."""
+
+    file_name: str
+    bytes: int
+    sha256: str
+    parquet_sha256: str
+    content_digest: str
+    rows: int
+    columns: list[dict[str, Any]]
+    suggested_target: dict[str, Any] | None
+    warnings: list[str]

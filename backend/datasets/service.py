@@ -1,68 +1,17 @@
 """Uploads become immutable, typed versions."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import polars as pl
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.core.access import Viewer
 from backend.core.db import database_time
 from backend.core.idempotency import Idempotency, fingerprint
-from backend.datasets.intake import Upload, unprocessable
 from backend.datasets.repository import DatasetRepository, VersionRepository
-from backend.datasets.schemas import DatasetCreate, DatasetUpdate, PreviewOut
+from backend.datasets.schemas import DatasetCreate, DatasetUpdate, TypedUpload
 from backend.projects.service import require_editor, writable_project
-from backend.science.columns import describe_columns, guess_target
-from backend.science.csv_table import TableLimits, TableProblem, content_digest, read_csv
-from backend.settings import UploadSettings
-from backend.storage.blobs import BlobStore, digest_of
 from backend.tables import Dataset, DatasetVersion
-
-PREVIEW_ROWS = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class TypedUpload:
-    """A checked file with its typed form, both stored already."""
-
-    file_name: str
-    bytes: int
-    sha256: str
-    parquet_sha256: str
-    content_digest: str
-    rows: int
-    columns: list[dict[str, Any]]
-    suggested_target: dict[str, Any] | None
-    warnings: list[str]
-
-
-def store_upload(upload: Upload, blobs: BlobStore, limits: UploadSettings) -> TypedUpload:
-    """Parse, type and store a received file; blocking, so it runs in a thread.
-
-    Nothing is stored before the whole file proved to be a table.
-    """
-    shape = TableLimits(max_columns=limits.max_columns, max_cell_bytes=limits.max_cell_bytes)
-    try:
-        table = read_csv(upload.path, shape)
-    except TableProblem as problem:
-        raise unprocessable(problem) from None
-    parquet = upload.path.with_suffix(".parquet")
-    table.frame.write_parquet(parquet, compression="zstd")
-    columns = describe_columns(table.frame)
-    target = guess_target(columns)
-    return TypedUpload(
-        file_name=upload.file_name,
-        bytes=upload.bytes,
-        sha256=blobs.put_file(upload.path, digest=upload.sha256),
-        parquet_sha256=blobs.put_file(parquet, digest=digest_of(parquet)),
-        content_digest=content_digest(table.frame),
-        rows=table.frame.height,
-        columns=[asdict(column) for column in columns],
-        suggested_target=None if target is None else asdict(target),
-        warnings=table.warnings,
-    )
 
 
 def _version(dataset_id: int, number: int, viewer: Viewer, typed: TypedUpload) -> DatasetVersion:
@@ -152,16 +101,3 @@ async def fetch_version(
     dataset = await DatasetRepository(session, viewer).get(dataset_id)
     number = version or dataset.latest_version
     return dataset, await VersionRepository(session, viewer).get(dataset_id, number)
-
-
-def read_preview(blobs: BlobStore, parquet_sha256: str, total_rows: int, limit: int) -> PreviewOut:
-    """The first rows, in what JSON can hold."""
-    with blobs.open(parquet_sha256) as file:
-        frame = pl.read_parquet(file, n_rows=limit)
-    temporal = pl.selectors.temporal()
-    frame = frame.with_columns(temporal.cast(pl.String))
-    finite = pl.selectors.float()
-    frame = frame.with_columns(pl.when(finite.is_finite()).then(finite))
-    return PreviewOut(
-        columns=frame.columns, rows=list(map(list, frame.rows())), total_rows=total_rows
-    )

@@ -127,7 +127,7 @@ def fit(
         metrics=metrics,
         baseline_metrics=baseline,
         holdout=holdout,
-        warnings=_texts(raised, data.split, dropped, undefined, spec.target),
+        warnings=_texts(raised, data.split, dropped, undefined, _unlearnt(data), spec.target),
         rows_used=len(train),
         rows_dropped=dropped,
         pipeline=pipeline,
@@ -202,6 +202,14 @@ def _check_classes(spec: FitSpec, target: Target, split: Split) -> None:
             f"The rows to learn from have one class of {spec.target} only. Shuffle the rows.",
             spec.target,
         )
+
+
+def _unlearnt(data: _Prepared) -> list[str]:
+    """Classes that stand in the hold-out alone."""
+    if data.target.task == "regression":
+        return []
+    learnt, held = (data.target.values[rows] for rows in (data.split.train, data.split.holdout))
+    return [str(name) for name in np.setdiff1d(held, learnt)]
 
 
 def _check_size(estimator: EstimatorSpec, spec: FitSpec, rows: int) -> None:
@@ -279,10 +287,13 @@ def _texts(
     split: Split,
     dropped: int,
     undefined: Sequence[str],
+    unlearnt: Sequence[str],
     target: str,
 ) -> list[str]:
     """Warnings of the libraries and ours, each once."""
     texts = list(split.warnings)
+    if unlearnt:
+        texts.append(f"No row to learn from has the class {', '.join(unlearnt)} of {target}.")
     if dropped:
         texts.append(f"Left out for want of a known {target}: {dropped:,} rows.")
     if undefined:

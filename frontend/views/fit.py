@@ -193,7 +193,7 @@ def _draw_plot(fit_id: int, kind: str) -> None:
 def _draw_worst_rows(fit: FitOut) -> None:
     page = identity.api().residuals(fit.id, limit=WORST_ROWS)
     regression = fit.task == "regression"
-    st.subheader("Largest residuals" if regression else "Least expected rows", anchor=False)
+    st.subheader("Largest residuals" if regression else "Wrong predictions", anchor=False)
     rows = [
         {
             "Row": row.row,
@@ -202,7 +202,11 @@ def _draw_worst_rows(fit: FitOut) -> None:
             **({"Residual": row.residual} if regression else {}),
         }
         for row in page.items
+        if regression or row.observed != row.predicted
     ]
+    if not rows:
+        st.caption("None: every held-out row got its class.")
+        return
     config = {
         name: st.column_config.NumberColumn(format="%.4g")
         for name in ("Observed", "Predicted", "Residual")

@@ -8,7 +8,8 @@ from streamlit.util import calc_hash
 
 from frontend.client import connection_pool
 from frontend.settings import dashboard_settings
-from tests.frontend.api_process import PASSWORD, SERVICE_KEY, World, make_world, running_api
+from tests.frontend.api_process import running_api
+from tests.frontend.world import PASSWORD, SERVICE_KEY, World, make_world
 
 APP = Path(__file__).parents[2] / "frontend" / "app.py"
 COOKIE_KEY = "cookie-key-of-the-dashboard-tests-0123456789"

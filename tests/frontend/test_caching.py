@@ -2,8 +2,8 @@
 
 from streamlit.testing.v1 import AppTest
 
-from tests.frontend.api_process import World, make_world
 from tests.frontend.conftest import Open, go_to, submit_sign_in, texts
+from tests.frontend.world import World, make_world
 
 SCRIPT = """
 from datetime import timedelta

@@ -2,10 +2,11 @@
 
 import pytest
 
+from backend.fits.schemas import ResidualRow
 from backend.fits.states import FitState
 from frontend.text import plain
-from tests.frontend.api_process import Refusal, World, make_fit
 from tests.frontend.conftest import Open, drop, go_to, labels, press, stop_answering, texts
+from tests.frontend.world import Refusal, World, make_fit
 
 CSV = b"a,b\n1,2\n"
 
@@ -191,3 +192,15 @@ def test_end_of_another_session(sign_in: Open, world: World) -> None:
     app = press(sign_in("ada", "account"), "End")
     assert "ended 11 of ada" in world.calls
     assert "That session has ended." in texts(app)
+
+
+def test_classes_show_only_the_rows_that_were_wrong(sign_in: Open, world: World) -> None:
+    changes = {"task": "multiclass", "metrics": {"accuracy": 0.9}, "baseline_metrics": {}}
+    world.fits[42] = world.fits[42].model_copy(update=changes)
+    world.residuals = [
+        ResidualRow(row=5, observed="Gentoo", predicted="Adelie", residual=None),
+        ResidualRow(row=6, observed="Adelie", predicted="Adelie", residual=None),
+    ]
+    app = sign_in("ada", "fit", id="42")
+    assert "Wrong predictions" in texts(app)
+    assert [list(row) for row in app.dataframe[0].value.to_numpy()] == [[5, "Gentoo", "Adelie"]]

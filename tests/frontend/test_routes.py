@@ -9,8 +9,8 @@ from starlette.applications import Starlette
 from frontend.claims import claims
 from frontend.routes import Bridge
 from frontend.settings import dashboard_settings
-from tests.frontend.api_process import World
 from tests.frontend.conftest import stop_answering
+from tests.frontend.world import World
 
 ORIGIN = "http://dashboard.test"
 PLOT = "/goodfit/plots/42/residuals.png"

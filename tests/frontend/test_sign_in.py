@@ -3,7 +3,6 @@
 import pytest
 
 from frontend.state import SessionState
-from tests.frontend.api_process import LINK, PASSWORD, World
 from tests.frontend.conftest import (
     Open,
     go_to,
@@ -13,6 +12,7 @@ from tests.frontend.conftest import (
     submit_sign_in,
     texts,
 )
+from tests.frontend.world import LINK, PASSWORD, World
 
 
 def test_anonymous_sees_login_form_and_nothing_else(open_page: Open, world: World) -> None:

@@ -29,6 +29,7 @@ from backend.tracking.gate.routes import Access, access_to, is_artifact, is_json
         ("POST", "/ajax-api/3.0/mlflow/assistant/chat", Access.NOBODY),
         ("POST", "/ajax-api/3.0/mlflow/demo/generate", Access.NOBODY),
         ("GET", "/ajax-api/3.0/jobs/1", Access.NOBODY),
+        ("POST", "/ajax-api/2.0/mlflow/gateway-proxy", Access.NOBODY),
         ("POST", "/gateway/chat/mlflow/invocations", Access.NOBODY),
         ("POST", "/api/3.0/mlflow/traces", Access.NOBODY),
         ("POST", "/v1/traces", Access.NOBODY),

@@ -18,6 +18,7 @@ GET /health
 GET /version
 """
 
+# The pages ask how their own telemetry is set (off) and which gateway there is (none).
 READING: Final = """
 GET /
 GET /static-files/{path}
@@ -25,6 +26,8 @@ GET /get-artifact
 GET /model-versions/get-artifact
 POST /graphql
 GET /api/3.0/mlflow/server-info
+GET /api/3.0/mlflow/ui-telemetry
+GET /api/2.0/mlflow/gateway-proxy
 GET /api/2.0/mlflow/users/current
 GET /api/3.0/mlflow/users/current/permissions
 GET /api/2.0/mlflow/experiments/get

@@ -1,0 +1,58 @@
+"""What is in a dataset's files: typed and stored at upload, read for previews.
+
+Apart from the service, because the worker needs that one and not the libraries of this one.
+"""
+
+from dataclasses import asdict
+from typing import Final
+
+import polars as pl
+
+from backend.datasets.intake import Upload, unprocessable
+from backend.datasets.schemas import PreviewOut, TypedUpload
+from backend.science.columns import describe_columns, guess_target
+from backend.science.csv_table import TableLimits, TableProblem, content_digest, read_csv
+from backend.settings import UploadSettings
+from backend.storage.blobs import BlobStore, digest_of
+
+PREVIEW_ROWS: Final = 1_000
+
+
+def store_upload(upload: Upload, blobs: BlobStore, limits: UploadSettings) -> TypedUpload:
+    """Parse, type and store a received file; blocking, so it runs in a thread.
+
+    Nothing is stored before the whole file proved to be a table.
+    """
+    shape = TableLimits(max_columns=limits.max_columns, max_cell_bytes=limits.max_cell_bytes)
+    try:
+        table = read_csv(upload.path, shape)
+    except TableProblem as problem:
+        raise unprocessable(problem) from None
+    parquet = upload.path.with_suffix(".parquet")
+    table.frame.write_parquet(parquet, compression="zstd")
+    columns = describe_columns(table.frame)
+    target = guess_target(columns)
+    return TypedUpload(
+        file_name=upload.file_name,
+        bytes=upload.bytes,
+        sha256=blobs.put_file(upload.path, digest=upload.sha256),
+        parquet_sha256=blobs.put_file(parquet, digest=digest_of(parquet)),
+        content_digest=content_digest(table.frame),
+        rows=table.frame.height,
+        columns=[asdict(column) for column in columns],
+        suggested_target=None if target is None else asdict(target),
+        warnings=table.warnings,
+    )
+
+
+def read_preview(blobs: BlobStore, parquet_sha256: str, total_rows: int, limit: int) -> PreviewOut:
+    """The first rows, in what JSON can hold."""
+    with blobs.open(parquet_sha256) as file:
+        frame = pl.read_parquet(file, n_rows=limit)
+    temporal = pl.selectors.temporal()
+    frame = frame.with_columns(temporal.cast(pl.String))
+    finite = pl.selectors.float()
+    frame = frame.with_columns(pl.when(finite.is_finite()).then(finite))
+    return PreviewOut(
+        columns=frame.columns, rows=list(map(list, frame.rows())), total_rows=total_rows
+    )

@@ -1,0 +1,107 @@
+"""One fit as the worker runs it, and what each process has to import for its part."""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import joblib
+import polars as pl
+import pytest
+
+from backend.science.columns import describe_columns
+from backend.science.plots.render import render_png
+from backend.science.run import run_request
+from tests.science.tables import mixed
+
+HEAVY = {"sklearn", "pandas", "matplotlib", "statsmodels", "scipy", "polars", "pyarrow"}
+
+
+def _run(folder: Path, frame: pl.DataFrame, **spec: Any) -> tuple[dict[str, Any], list[float]]:
+    path = folder / "table.parquet"
+    frame.write_parquet(path)
+    work = folder / "work"
+    work.mkdir()
+    shares: list[float] = []
+    request = {
+        "spec": {"estimator": "random_forest", **spec},
+        "columns": [asdict(column) for column in describe_columns(frame)],
+        "table": str(path),
+        "folder": str(work),
+    }
+    summary = run_request(
+        json.loads(json.dumps(request)), lambda share, _text: shares.append(share)
+    )
+    return json.loads(json.dumps(summary, allow_nan=False)), shares
+
+
+@pytest.mark.parametrize(
+    ("target", "kind", "column"),
+    [("amount", "residuals", "residual"), ("third", "confusion", "probability:low")],
+)
+def test_run_leaves_model_predictions_plots_and_example(
+    tmp_path: Path, target: str, kind: str, column: str
+) -> None:
+    features = ["x", "z", "place", "flag"]
+    frame = mixed()
+    summary, shares = _run(tmp_path, frame, target=target, features=features)
+    work = tmp_path / "work"
+    assert shares == sorted(shares)
+    assert summary["features"] == features
+    assert [plot["kind"] for plot in summary["plots"]] == [kind]
+    holdout = pl.read_parquet(work / "holdout.parquet")
+    assert holdout.height == summary["rows_holdout"] == 24
+    assert holdout["observed"].to_list() == frame[target].gather(holdout["row"]).to_list()
+    assert column in holdout.columns
+    plots = json.loads((work / "plots.json").read_text())
+    assert render_png(kind, plots[kind]["data"]).startswith(b"\x89PNG")
+    example = json.loads((work / "input_example.json").read_text())
+    assert [set(row) for row in example] == [set(features)] * 3
+    model = joblib.load(work / "model.joblib")
+    again = model.predict(model[:-1].feature_names_in_.size and _frame(example))
+    assert len(again) == 3
+
+
+def _frame(rows: list[dict[str, Any]]) -> Any:
+    return pl.DataFrame(rows).to_pandas()
+
+
+def test_run_without_hold_out_leaves_the_model_alone(tmp_path: Path) -> None:
+    summary, _ = _run(tmp_path, mixed(), target="amount", validation={"kind": "none"})
+    assert (summary["plots"], summary["metrics"], summary["rows_holdout"]) == ([], {}, 0)
+    assert {path.name for path in (tmp_path / "work").iterdir()} == {
+        "model.joblib",
+        "input_example.json",
+    }
+
+
+def _fresh(code: str) -> str:
+    """What a new interpreter writes; its modules are those that the code imported."""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)  # noqa: S603  # our own constant text
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("modules", "allowed"),
+    [
+        ("catalogue, spec, metrics, rows, column_types", set()),
+        ("columns", {"polars"}),
+        ("plots.render", {"matplotlib"}),
+        ("run", HEAVY - {"polars"}),
+    ],
+)
+def test_each_process_imports_no_more_than_it_needs(modules: str, allowed: set[str]) -> None:
+    imports = "; ".join(f"import backend.science.{name}" for name in modules.split(", "))
+    loaded = _fresh(f"import sys; {imports}; print(*{{m.partition('.')[0] for m in sys.modules}})")
+    assert HEAVY & set(loaded.split()) <= allowed
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
+def test_program_of_a_fit_starts_no_thread_before_the_fork() -> None:
+    """One thread per BLAS core is BLAS's own, which restarts its threads in a child."""
+    count = "import os; print(len(os.listdir('/proc/self/task')))"
+    bare = int(_fresh(f"import scipy.linalg, numpy, sklearn.utils; {count}"))
+    assert int(_fresh(f"import backend.science.run; {count}")) <= bare
