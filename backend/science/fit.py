@@ -117,7 +117,7 @@ def fit(
         holdout = _predict_holdout(pipeline, data.frame, target, data.split)
         metrics = _score(target.task, holdout, pipeline)
         baseline = _baseline(spec, data)
-    undefined = [] if holdout is None else undefined_metrics(target.task, metrics)
+    undefined = _undefined(target.task, holdout, metrics)
     dropped = table.num_rows - len(target.values)
     return FitResult(
         task=target.task,
@@ -270,6 +270,15 @@ def _score(task: Task, holdout: HoldoutPredictions | None, pipeline: Pipeline) -
         return {}
     classes = None if task == "regression" else pipeline.classes_
     return score(task, holdout.observed, holdout.predicted, holdout.probabilities, classes)
+
+
+def _undefined(
+    task: Task, holdout: HoldoutPredictions | None, metrics: dict[str, float]
+) -> list[str]:
+    if holdout is None:
+        return []
+    has_probabilities = holdout.probabilities is not None
+    return undefined_metrics(task, metrics, with_probabilities=has_probabilities)
 
 
 def _baseline(spec: FitSpec, data: _Prepared) -> dict[str, float]:

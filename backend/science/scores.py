@@ -62,12 +62,16 @@ def score(
     return {name: value for name, value in values.items() if np.isfinite(value)}
 
 
-def undefined_metrics(task: Task, values: Mapping[str, float]) -> list[str]:
-    """Titles of the metrics of predicted values that these hold-out rows do not define."""
+def undefined_metrics(
+    task: Task, values: Mapping[str, float], *, with_probabilities: bool
+) -> list[str]:
+    """Titles of the metrics that should be among the values, but are not defined for the rows."""
     return [
         spec.title
         for name, spec in METRICS.items()
-        if task in spec.tasks and not spec.needs_probabilities and name not in values
+        if task in spec.tasks
+        and name not in values
+        and (with_probabilities or not spec.needs_probabilities)
     ]
 
 

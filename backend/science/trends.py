@@ -1,10 +1,13 @@
 """The smoothed line through a cloud of points."""
 
-from typing import Final
+import pkgutil
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Final, cast
 
 import numpy as np
 import numpy.typing as npt
-from statsmodels.nonparametric.smoothers_lowess import lowess
 
 Floats = npt.NDArray[np.float64]
 # Locally weighted lines are fitted this far apart, in shares of the range, and interpolated
@@ -13,6 +16,28 @@ DELTA_SHARE: Final = 0.01
 MOST_POINTS: Final = 20_000
 SAMPLE: Final = 5_000
 SHOWN: Final = 200
+
+
+def _load_lowess() -> Callable[..., Floats]:
+    """Load statsmodels, which would load polars beside it only to know its types.
+
+    polars starts threads, and those do not survive the fork into a fit's process.
+    """
+    modules = cast("dict[str, ModuleType | None]", sys.modules)
+    loaded = modules.get("polars")
+    modules["polars"] = None  # an import of it fails, as if it were not installed
+    try:
+        lowess: Callable[..., Floats] = pkgutil.resolve_name(
+            "statsmodels.nonparametric.smoothers_lowess:lowess"
+        )
+    finally:
+        del modules["polars"]
+        if loaded is not None:
+            modules["polars"] = loaded
+    return lowess
+
+
+LOWESS: Final = _load_lowess()
 
 
 def smooth(x: Floats, y: Floats) -> tuple[Floats, Floats]:
@@ -39,7 +64,7 @@ def smooth(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     span = float(np.ptp(xs))
     if span == 0 or len(xs) < 3:
         return xs[:1], np.array([ys.mean()])
-    smoothed = lowess(ys, xs, frac=2 / 3, delta=DELTA_SHARE * span, is_sorted=True)
+    smoothed = LOWESS(ys, xs, frac=2 / 3, delta=DELTA_SHARE * span, is_sorted=True)
     smoothed = smoothed[np.isfinite(smoothed[:, 1])]
     if len(smoothed) == 0:
         return xs[:1], np.array([ys.mean()])

@@ -74,7 +74,9 @@ class MlflowTracker:
         )
 
     def _record(self, record: FitRecord, experiment_id: str, run: Run | None) -> Run:
-        with TemporaryDirectory(prefix="goodfit-mlflow-") as folder:
+        # Beside the model, whose owner clears up also after a process that was killed.
+        beside = Path(record.model_path).parent
+        with TemporaryDirectory(prefix="mlflow-", dir=beside) as folder:
             # Before anything is created: a damaged model must not leave half a run.
             saved = save_model(record, Path(folder) / MODEL_NAME)
             run = run or self._create_run(record, experiment_id)

@@ -9,7 +9,7 @@ from backend.core.problems import HTTP_CODES
 from backend.main import create_app
 from backend.science.catalogue import ESTIMATORS
 from backend.science.metrics import METRICS
-from backend.science.plots.render import KINDS
+from backend.science.plots.catalogue import PLOTS
 from tests.conftest import make_settings
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -26,7 +26,7 @@ def test_every_problem_code_is_described(tmp_path: Path) -> None:
     assert sorted(code for code in codes if f"`{code}`" not in text) == []
 
 
-@pytest.mark.parametrize("name", [*ESTIMATORS, *METRICS, *KINDS])
+@pytest.mark.parametrize("name", [*ESTIMATORS, *METRICS, *PLOTS])
 def test_every_estimator_metric_and_plot_is_described(name: str) -> None:
     assert f"`{name}`" in (DOCS / "science.md").read_text()
 

@@ -134,6 +134,12 @@ def test_forest_grown_in_steps_is_the_forest_grown_at_once() -> None:
     assert np.array_equal(at_once.predict(features), grown.predict(features))
 
 
+@pytest.mark.parametrize("count", [1, 7, 30])
+def test_forest_of_any_size_has_as_many_trees_as_asked_for(count: int) -> None:
+    result = run(sample(mixed()), "random_forest", "binary", params={"n_estimators": count})
+    assert len(result.pipeline[-1].estimators_) == count
+
+
 def _features(frame: pl.DataFrame) -> Any:
     data = frame.select(FEATURES).with_columns(pl.col("flag").cast(pl.Float64))
     return data.to_pandas().astype({"place": object}).where(lambda f: f.notna(), np.nan)

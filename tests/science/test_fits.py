@@ -3,11 +3,13 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from sklearn import metrics as sk
 
-from backend.science.fit import FitResult, fit
+from backend.science.fit import FitResult, describe_inputs, fit
+from backend.science.predict import predict
 from backend.science.refusal import FitRefused
 from backend.science.spec import FitSpec
 from tests.science.tables import Sample, mixed, penguins, sample
@@ -110,6 +112,34 @@ def test_identifiers_constants_and_free_text_are_left_out_with_a_reason() -> Non
             "many",
         ),
         (mixed(), {"target": "sign", "estimator": "ordinary_least_squares"}, "does not do", "sign"),
+        (mixed(), {"target": "amount", "features": ()}, "No feature", None),
+        (mixed(), {"target": "amount", "task": "multiclass"}, "fractions", "amount"),
+        (
+            mixed().with_columns(pl.col("z") * 1e200),
+            {"target": "amount", "features": ("z",)},
+            "beyond 1e+38",
+            "z",
+        ),
+        (mixed().with_columns(pl.col("amount") * 1e200), {"target": "amount"}, "beyond", "amount"),
+        (
+            mixed().sort("sign", descending=True),
+            {
+                "target": "sign",
+                "validation": {"kind": "holdout", "test_size": 0.5, "shuffle": False},
+            },
+            "one class of sign only",
+            "sign",
+        ),
+        (
+            mixed(),
+            {
+                "target": "amount",
+                "estimator": "k_nearest_neighbors",
+                "params": {"n_neighbors": 97},
+            },
+            "only 96 rows",
+            None,
+        ),
     ],
 )
 def test_what_cannot_be_fitted_is_refused_with_the_reason(
@@ -125,6 +155,94 @@ def test_rare_class_gives_up_balance_and_says_so() -> None:
     kinds = ["a"] * 60 + ["b"] * 59 + ["c"]
     result = run(sample(mixed().with_columns(kind=pl.Series(kinds))), target="kind")
     assert any("not balanced" in text for text in result.warnings)
+
+
+def test_class_without_training_rows_leaves_out_what_it_does_not_define() -> None:
+    frame = mixed().with_columns(kind=pl.Series(["a"] * 60 + ["b"] * 45 + ["c"] * 15))
+    validation = {"kind": "holdout", "test_size": 0.2, "shuffle": False}
+    result = run(
+        sample(frame), target="kind", estimator="random_forest", validation=validation, seed=1
+    )
+    assert {"accuracy", "f1_macro"} <= set(result.metrics)
+    assert not {"log_loss", "roc_auc"} & set(result.metrics)
+    text = " ".join(result.warnings)
+    assert "the class c of kind" in text
+    assert "Log loss, Area under the ROC curve" in text
+
+
+def test_metric_that_one_row_does_not_define_is_left_out_with_a_warning() -> None:
+    result = run(
+        sample(mixed(12)), target="amount", validation={"kind": "holdout", "test_size": 0.05}
+    )
+    assert set(result.metrics) == {"rmse", "mae", "median_absolute_error"}
+    assert "Not defined for these hold-out rows: R²." in result.warnings
+
+
+def test_not_a_number_is_a_missing_target() -> None:
+    frame = mixed().with_columns(
+        amount=pl.Series([float("nan")] * 5 + [float(i) for i in range(115)])
+    )
+    result = run(sample(frame), target="amount")
+    assert (result.rows_dropped, result.task) == (5, "regression")
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "classes"),
+    [
+        ([0.0, 1.0], "binary", [0, 1]),
+        ([0.25, 0.75], "regression", None),
+        ([3, 8], "binary", [3, 8]),
+    ],
+)
+def test_two_numbers_are_classes_where_they_are_whole(
+    values: list[float], task: str, classes: list[int] | None
+) -> None:
+    frame = mixed().with_columns(pair=pl.Series(values * 60))
+    result = run(sample(frame), target="pair", features=("x", "z"))
+    assert (result.task, result.classes) == (task, classes)
+
+
+def test_missing_category_is_known_to_the_model() -> None:
+    """Where texts are missing for a reason, that is worth a column."""
+    frame = mixed().with_columns(
+        place=pl.when(pl.col("amount") > 0).then(None).otherwise(pl.lit("north"))
+    )
+    result = run(sample(frame), target="sign", features=("place",), estimator="random_forest")
+    assert result.metrics["accuracy"] == 1
+
+
+def test_column_that_is_empty_where_it_is_learnt_from_does_no_harm() -> None:
+    frame = mixed().with_columns(
+        late=pl.Series([None] * 96 + [1.5] * 24), later=pl.Series([None] * 96 + ["a", "b"] * 12)
+    )
+    validation = {"kind": "holdout", "test_size": 0.2, "shuffle": False}
+    features = ("x", "z", "late", "later")
+    result = run(sample(frame), target="amount", features=features, validation=validation)
+    assert result.metrics["r2"] > 0.5
+
+
+def test_dates_are_days_when_fitting_and_when_predicting() -> None:
+    days = pl.date_range(pl.date(2020, 1, 1), pl.date(2020, 4, 29), eager=True)
+    frame = mixed().with_columns(day=days, amount=pl.int_range(120) * 2.0)
+    result = run(
+        sample(frame), target="amount", features=("day",), estimator="ordinary_least_squares"
+    )
+    rows = [{"day": "2020-01-11"}, {"day": "2020-01-11T12:00:00"}]
+    answer = predict(result.pipeline, describe_inputs(result.inputs), {"classes": None}, rows)
+    assert answer.predictions == pytest.approx([20, 21])
+
+
+def test_plain_pandas_table_predicts_as_rows_do() -> None:
+    result = run(penguins(), target="species", estimator="random_forest")
+    rows: list[dict[str, Any]] = [
+        {"bill_length_mm": 40.3, "island": "Dream", "sex": None},
+        {"bill_length_mm": None, "island": "Biscoe", "sex": "female"},
+    ]
+    names = [column.name for column in result.inputs]
+    whole = [{name: row.get(name) for name in names} for row in rows]
+    answer = predict(result.pipeline, describe_inputs(result.inputs), {"classes": ["?"] * 3}, whole)
+    plain = pd.DataFrame(whole)
+    assert result.pipeline.predict(plain).tolist() == answer.predictions
 
 
 def test_no_validation_uses_all_rows_and_scores_nothing() -> None:

@@ -2,7 +2,6 @@
 
 import os
 import pkgutil
-import stat
 import subprocess
 import sys
 import tomllib
@@ -19,15 +18,12 @@ from backend.settings import (
     Settings,
     TrackingSettings,
 )
-from backend.tracking.gate.environment import (
-    TrackingNotConfigured,
-    auth_configuration,
-    database_url,
-)
+from backend.tracking.gate.callers import SERVICE_USERNAME
+from backend.tracking.gate.environment import TrackingNotConfigured, database_url
 from tests.tracking.conftest import SECRET, MlflowServer, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-PASSWORD = "pass%word"  # a percent sign means something in MLflow's configuration file
+CONFIGURATION = ROOT / "backend" / "tracking" / "gate" / "auth.ini"
 
 
 def make_settings(url: str | None) -> Settings:
@@ -62,7 +58,7 @@ def run_server(changes: Mapping[str, str]) -> "subprocess.CompletedProcess[str]"
 
 @pytest.mark.parametrize(
     ("password", "reason"),
-    [("pass%25word", "cannot reach the database"), (PASSWORD, "not a well-formed address")],
+    [("pass%25word", "cannot reach the database"), ("pass%word", "not a well-formed address")],
 )
 def test_an_absent_database_is_one_clear_line(password: str, reason: str) -> None:
     url = f"postgresql://goodfit:{password}@127.0.0.1:{free_port()}/mlflow"
@@ -96,16 +92,19 @@ def test_another_database_is_refused(url: str | None) -> None:
         database_url(make_settings(url))
 
 
-def test_the_configuration_file_is_private_and_short_lived() -> None:
-    settings = make_settings(f"postgresql://u:{PASSWORD}@h/mlflow_auth")
-    with auth_configuration(settings):
-        path = Path(os.environ["MLFLOW_AUTH_CONFIG_PATH"])
-        text = path.read_text()
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert not path.exists()
-    assert "MLFLOW_AUTH_CONFIG_PATH" not in os.environ
-    assert "default_permission = NO_PERMISSIONS" in text
-    assert "u:pass%%word@h" in text
+def test_no_secret_stands_in_a_file(mlflow_server: MlflowServer) -> None:
+    written = [path for path in mlflow_server.home.rglob("*") if path.is_file()]
+    assert mlflow_server.home / "mlflow.log" in written
+    for path in [*written, CONFIGURATION]:
+        for secret in mlflow_server.passwords:
+            assert secret.encode() not in path.read_bytes(), path
+
+
+def test_the_configuration_denies_by_default() -> None:
+    text = CONFIGURATION.read_text()
+    assert "default_permission = NO_PERMISSIONS\n" in text
+    assert "authorization_function = backend.tracking.gate.authorization:authenticate\n" in text
+    assert f"admin_username = {SERVICE_USERNAME}\n" in text
 
 
 def test_mlflows_own_command_finds_the_gate() -> None:

@@ -3,10 +3,11 @@
 import gc
 import logging
 import pkgutil
+import secrets
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from starlette.types import ASGIApp
 
@@ -14,14 +15,10 @@ from backend.core.observability import RequestContext
 from backend.settings import Settings
 from backend.tracking.gate.authorization import MlflowAccounts
 from backend.tracking.gate.callers import CallerDirectory
-from backend.tracking.gate.environment import (
-    AUTHORIZATION_FUNCTION,
-    auth_configuration,
-    configure,
-    database_url,
-)
+from backend.tracking.gate.environment import auth_database_url, configure, database_url
 from backend.tracking.gate.gate import Gate, Site
 
+AUTHORIZATION_FUNCTION: Final = "backend.tracking.gate.authorization:authenticate"
 _log = logging.getLogger(__name__)
 
 
@@ -29,9 +26,14 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     """MLflow's server with its permissions, behind the gate; migrates MLflow's databases."""
     settings = settings or Settings()  # `mlflow server` calls without arguments
     configure(settings)
-    with auth_configuration(settings), _quick_import():
+    with _quick_import():
         auth = pkgutil.resolve_name("mlflow.server.auth")
     _require(auth.auth_config)
+    auth.auth_config = auth.auth_config._replace(
+        database_uri=auth_database_url(settings),
+        # Nobody signs in with it: who calls is the gate's to say.
+        admin_password=secrets.token_urlsafe(32),
+    )
     _prepare_store(database_url(settings))
     inner: ASGIApp = auth.create_app()
     service_key = settings.secrets.service_key.get_secret_value()

@@ -1,17 +1,13 @@
 """What `mlflow server` would set before it starts a worker, from our settings.
 
-MLflow reads its configuration from the environment and from a file, and its database's address has
-no place on a command line, where every account of the machine could read it.
+MLflow reads its configuration from the environment; its database's address has no place on a
+command line, where every account of the machine could read it.
 """
 
 import hashlib
 import hmac
 import os
-import secrets
-import tempfile
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -21,9 +17,8 @@ from pydantic import SecretStr
 
 from backend.settings import Settings
 from backend.tracking import QUIET_ENVIRONMENT
-from backend.tracking.gate.callers import SERVICE_USERNAME
 
-AUTHORIZATION_FUNCTION: Final = "backend.tracking.gate.authorization:authenticate"
+_AUTH_CONFIGURATION: Final = Path(__file__).with_name("auth.ini")
 # Left over from a person's own use of MLflow; each would bend the server.
 _FOREIGN: Final = (
     "MLFLOW_AUTH_ADMIN_PASSWORD",
@@ -83,6 +78,7 @@ def _server_environment(settings: Settings) -> dict[str, str]:
         "_MLFLOW_SERVER_BOOT_ID": uuid.uuid4().hex,
         "_MLFLOW_IN_JOB_EXECUTOR": "false",
         "_MLFLOW_SGI_NAME": "uvicorn",
+        "MLFLOW_AUTH_CONFIG_PATH": str(_AUTH_CONFIGURATION),
         "MLFLOW_BASIC_AUTH_FAIL_CLOSED": "true",
         "MLFLOW_ENABLE_AI_GATEWAY": "false",
         "MLFLOW_ENABLE_WORKSPACES": "false",
@@ -93,31 +89,3 @@ def _server_environment(settings: Settings) -> dict[str, str]:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_SERVER_X_FRAME_OPTIONS": "DENY",
     }
-
-
-@contextmanager
-def auth_configuration(settings: Settings) -> Iterator[None]:
-    """The file that MLflow's auth app reads while it is imported; gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="goodfit-mlflow-") as folder:
-        path = Path(folder) / "auth.ini"
-        path.touch(mode=0o600)
-        path.write_text(_auth_ini(settings))
-        os.environ["MLFLOW_AUTH_CONFIG_PATH"] = str(path)
-        try:
-            yield
-        finally:
-            del os.environ["MLFLOW_AUTH_CONFIG_PATH"]
-
-
-def _auth_ini(settings: Settings) -> str:
-    values = {
-        "default_permission": "NO_PERMISSIONS",
-        "database_uri": auth_database_url(settings),
-        "admin_username": SERVICE_USERNAME,
-        # Nobody signs in with it: who calls is the gate's to say.
-        "admin_password": secrets.token_urlsafe(32),
-        "authorization_function": AUTHORIZATION_FUNCTION,
-        "grant_default_workspace_access": "false",
-    }
-    lines = [f"{name} = {value.replace('%', '%%')}" for name, value in values.items()]
-    return "\n".join(["[mlflow]", *lines, ""])
