@@ -15,6 +15,8 @@ from typing import Any, Final, Literal
 from backend.core.errors import Unavailable
 
 RENDER: Final = "backend.science.plots.render:render_png"
+# Raise it when plots are drawn differently, so that no client keeps an old picture.
+DRAWING: Final = 1
 WAITING_AT_MOST: Final = 16
 CACHED_BYTES: Final = 64 << 20
 
@@ -42,7 +44,7 @@ def _draw(kind: str, numbers: bytes, options: dict[str, Any]) -> bytes:
 
 def plot_etag(plots_sha256: str, kind: str, style: PlotFormat) -> str:
     """Identifies a drawing without drawing it: numbers are immutable, drawing deterministic."""
-    text = json.dumps([plots_sha256, kind, asdict(style)])
+    text = json.dumps([DRAWING, plots_sha256, kind, asdict(style)])
     return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
 

@@ -15,6 +15,8 @@ from frontend.text import plain
 from frontend.views import account, dataset, datasets, fit, fits, home, login, new_fit
 from frontend.widgets import errors_shown, show_error
 
+# Without it MLflow opens its pages for language models.
+MLFLOW_START: Final = "/#/experiments?workflowType=machine_learning"
 STATIC: Final = Path(__file__).with_name("static")
 
 
@@ -53,7 +55,7 @@ def _resume(auth: GoodfitAuthenticate) -> bool:
 def _draw_sidebar(auth: GoodfitAuthenticate) -> None:
     user = identity.current_user()
     with st.sidebar:
-        st.link_button("MLflow ↗", mlflow_address("/"), type="tertiary", key="open_mlflow")
+        st.link_button("MLflow ↗", mlflow_address(MLFLOW_START), type="tertiary", key="open_mlflow")
         with st.container(key="signed_in_as"):
             st.caption(f"Signed in as **{plain(user.username)}** · {user.role.value}")
             auth.logout("Sign out", "main", key="sign_out")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -49,6 +50,10 @@ from backend.tables import (
 
 # One text for unknown, wrong and disabled: the answer must not tell accounts apart.
 REJECTED = "Incorrect username or password."
+
+
+# Names under which the platform itself acts, here and in MLflow.
+RESERVED_NAMES: Final = frozenset({"system", "goodfit-service"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +274,8 @@ async def create_user(session: AsyncSession, data: UserCreate) -> User:
 
 async def add_user(session: AsyncSession, user: User) -> User:
     """Insert an account or say that its name is taken."""
+    if user.username_key in RESERVED_NAMES:
+        raise Conflict(f"The user name {user.username!r} is reserved.", code="name_taken")
     try:
         async with session.begin_nested():
             session.add(user)

@@ -1,21 +1,19 @@
 """What is in a dataset's files: typed and stored at upload, read for previews.
 
-Apart from the service, because the worker needs that one and not the libraries of this one.
+Loaded with the first upload or preview: its libraries take 70 MB that an idle API need not hold.
 """
 
 from dataclasses import asdict
-from typing import Final
 
 import polars as pl
 
 from backend.datasets.intake import Upload, unprocessable
 from backend.datasets.schemas import PreviewOut, TypedUpload
 from backend.science.columns import describe_columns, guess_target
-from backend.science.csv_table import TableLimits, TableProblem, content_digest, read_csv
+from backend.science.csv_table import TableLimits, content_digest, read_csv
+from backend.science.text_check import TableProblem
 from backend.settings import UploadSettings
 from backend.storage.blobs import BlobStore, digest_of
-
-PREVIEW_ROWS: Final = 1_000
 
 
 def store_upload(upload: Upload, blobs: BlobStore, limits: UploadSettings) -> TypedUpload:

@@ -23,7 +23,7 @@ from backend.core.errors import (
     UnsupportedMediaType,
     field_error,
 )
-from backend.science.csv_table import TableProblem, TextCheck
+from backend.science.text_check import TableProblem, TextCheck
 
 FILE_FIELD: Final = "file"
 MAX_FIELD_BYTES: Final = 20_000

@@ -1,5 +1,6 @@
 """Datasets over HTTP: upload, read, download."""
 
+import pkgutil
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ from backend.core.deps import PageDep, SessionDep, SettingsDep, SignerDep
 from backend.core.etag import IfMatchDep, check_match, send_etag
 from backend.core.idempotency import IdempotencyDep
 from backend.core.schemas import Id, Page, VersionNumber
-from backend.datasets import contents, service
+from backend.datasets import service
 from backend.datasets.intake import receive, workspace
 from backend.datasets.repository import DatasetRepository, VersionRepository
 from backend.datasets.schemas import (
@@ -34,6 +35,7 @@ from backend.tables import Dataset, DatasetVersion
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 
+PREVIEW_ROWS = 1_000
 _UPLOAD_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -89,6 +91,11 @@ def _version_out(row: DatasetVersion) -> VersionOut:
     )
 
 
+def _contents(function: str, *arguments: Any) -> Any:
+    """Call `datasets.contents`, which is loaded when it is first needed; runs in a thread."""
+    return pkgutil.resolve_name(f"backend.datasets.contents:{function}")(*arguments)
+
+
 async def _receive(
     request: Request, session: SessionDep, limits: UploadSettings
 ) -> tuple[DatasetCreate, TypedUpload]:
@@ -109,7 +116,10 @@ async def _receive(
             problems = [{**entry, "loc": ("body", *entry["loc"])} for entry in error.errors()]
             raise RequestValidationError(problems) from None
         blobs = request.app.state.blobs
-        return data, await run_in_threadpool(contents.store_upload, upload, blobs, limits)
+        typed: TypedUpload = await run_in_threadpool(
+            _contents, "store_upload", upload, blobs, limits
+        )
+        return data, typed
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, openapi_extra=_UPLOAD_BODY)
@@ -249,14 +259,15 @@ async def read_preview(
     viewer: ViewerDep,
     dataset_id: Id,
     version: VersionNumber,
-    limit: Annotated[int, Query(ge=1, le=contents.PREVIEW_ROWS)] = 100,
+    limit: Annotated[int, Query(ge=1, le=PREVIEW_ROWS)] = 100,
 ) -> PreviewOut:
     """The first rows."""
     row = await VersionRepository(session, viewer).get(dataset_id, version)
     blobs = request.app.state.blobs
-    return await run_in_threadpool(
-        contents.read_preview, blobs, row.parquet_sha256, row.rows, limit
+    preview: PreviewOut = await run_in_threadpool(
+        _contents, "read_preview", blobs, row.parquet_sha256, row.rows, limit
     )
+    return preview
 
 
 @router.get("/{dataset_id}/versions/{version}/download", response_class=StreamingResponse)

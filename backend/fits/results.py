@@ -6,16 +6,15 @@ import threading
 from collections import OrderedDict
 from typing import Any, Final
 
-import polars as pl
-
 from backend.core.errors import FieldProblem, Unprocessable
-from backend.fits.schemas import PredictOut, ResidualPage, ResidualRow
+from backend.fits.schemas import PredictOut, ResidualPage
 from backend.science.rows import check_rows
 from backend.storage.blobs import BlobStore
 
 LOADED_MODELS: Final = 16
 PREDICT: Final = "backend.science.predict:predict"
 LOAD: Final = "joblib:load"
+WORST_ROWS: Final = "backend.fits.holdout:worst_rows"
 
 
 def read_plots(blobs: BlobStore, digest: str) -> dict[str, Any]:
@@ -25,24 +24,9 @@ def read_plots(blobs: BlobStore, digest: str) -> dict[str, Any]:
 
 
 def worst_rows(blobs: BlobStore, digest: str, limit: int) -> ResidualPage:
-    """Hold-out rows by size of the residual; for classes the wrong ones first."""
-    with blobs.open(digest) as file:
-        frame = pl.read_parquet(file)
-    if "residual" in frame.columns:
-        frame = frame.sort(pl.col("residual").abs(), descending=True, maintain_order=True)
-    else:
-        wrong = pl.col("observed") != pl.col("predicted")
-        frame = frame.sort(wrong, descending=True, maintain_order=True)
-    items = [
-        ResidualRow(
-            row=record["row"],
-            observed=record["observed"],
-            predicted=record["predicted"],
-            residual=record.get("residual"),
-        )
-        for record in frame.head(limit).to_dicts()
-    ]
-    return ResidualPage(items=items, total=frame.height)
+    """Hold-out rows, the worst first."""
+    page: ResidualPage = pkgutil.resolve_name(WORST_ROWS)(blobs, digest, limit)
+    return page
 
 
 class Predictor:

@@ -4,7 +4,6 @@ Two passes: Python's csv reader finds each malformed record with its line number
 types whole columns. A value that keeps a column from being numeric is reported, not guessed away.
 """
 
-import codecs
 import csv
 import hashlib
 import io
@@ -19,6 +18,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
+from backend.science.text_check import TableProblem
+
 DELIMITERS: Final = (",", "\t", ";", "|")
 # What the common tools write for "missing"; anything else is a value.
 NULL_TEXTS: Final = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "#N/A", "<NA>")
@@ -32,23 +33,6 @@ MOSTLY_NUMERIC: Final = 0.9
 SHOWN_EXAMPLES: Final = 3
 # A record must fit into one block.
 BLOCK_BYTES: Final = 64 << 20
-
-
-class TableProblem(ValueError):
-    """The file is not a table; says where.
-
-    Attributes
-    ----------
-    line
-        1-based line of the file, where one line is to blame.
-    column
-        Name of the column, where one is to blame.
-    """
-
-    def __init__(self, message: str, *, line: int | None = None, column: str | None = None) -> None:
-        super().__init__(message)
-        self.line = line
-        self.column = column
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,42 +50,6 @@ class TypedTable:
     frame: pl.DataFrame
     warnings: list[str]
     delimiter: str
-
-
-class TextCheck:
-    """Checks a byte stream for UTF-8 and NUL while it passes, without keeping it."""
-
-    def __init__(self) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._lines = 0
-        self._bytes = 0
-
-    def feed(self, chunk: bytes, *, final: bool = False) -> None:
-        """Take the next bytes.
-
-        Raises
-        ------
-        TableProblem
-            At the first NUL or the first byte that is not UTF-8, with its line.
-        """
-        pending = len(self._decoder.getstate()[0])
-        nul = chunk.find(b"\x00")
-        try:
-            self._decoder.decode(chunk if nul < 0 else chunk[:nul], final)
-        except UnicodeDecodeError as error:
-            line = self._lines + chunk.count(b"\n", 0, max(0, error.start - pending)) + 1
-            position = self._bytes - pending + error.start + 1
-            raise TableProblem(
-                f"The file is not UTF-8 (line {line:,}, byte {position:,}). Save it as UTF-8.",
-                line=line,
-            ) from None
-        if nul >= 0:
-            line = self._lines + chunk.count(b"\n", 0, nul) + 1
-            raise TableProblem(
-                f"Line {line:,} contains a NUL byte, so this is not a text file.", line=line
-            )
-        self._lines += chunk.count(b"\n")
-        self._bytes += len(chunk)
 
 
 def read_csv(path: Path, limits: TableLimits) -> TypedTable:

@@ -210,6 +210,8 @@ async def test_only_an_admin_makes_users_and_names_are_unique(sign_in: SignIn) -
     assert (await admin.get(made.headers["location"])).json()["username"] == "grace"
     taken = await admin.post("/api/v1/users", json={**new, "username": "GRACE"})
     assert taken.status_code == 409
+    reserved = await admin.post("/api/v1/users", json={**new, "username": "Goodfit-Service"})
+    assert reserved.status_code == 409
     extra = await admin.post("/api/v1/users", json={**new, "id": 7})
     assert extra.status_code == 422
     listed = (await admin.get("/api/v1/users?sort=username&limit=2")).json()
