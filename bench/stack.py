@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,16 +11,10 @@ from pathlib import Path
 import httpx
 import psutil
 
+from backend.stack.postgres import free_port
+
 PASSWORD = "bench password only"  # noqa: S105  # of a stack that lives for one run
 STARTED = ("supervisor", "postgres", "mlflow", "api", "worker", "dashboard")
-
-
-def free_port() -> int:
-    """A port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

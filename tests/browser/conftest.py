@@ -4,9 +4,9 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+
+from backend.stack.postgres import free_port
 
 USERNAME = "admin"
 PASSWORD = "correct horse battery staple"
@@ -32,26 +34,22 @@ class Stack:
     mlflow: str
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _environment(home: Path) -> dict[str, str]:
     outer = {name: text for name, text in os.environ.items() if not name.startswith("GOODFIT_")}
     return {
         **outer,
         "GOODFIT_HOME": str(home),
-        "GOODFIT_API_PORT": str(_free_port()),
-        "GOODFIT_DASHBOARD_PORT": str(_free_port()),
-        "GOODFIT_MLFLOW_PORT": str(_free_port()),
+        "GOODFIT_API_PORT": str(free_port()),
+        "GOODFIT_DASHBOARD_PORT": str(free_port()),
+        "GOODFIT_MLFLOW_PORT": str(free_port()),
         "GOODFIT_ADMIN_USERNAME": USERNAME,
         "GOODFIT_ADMIN_PASSWORD": PASSWORD,
     }
 
 
-@pytest.fixture(scope="session")
+# For the package, not the session: Playwright keeps an event loop running, in which no async test
+# of another package could start.
+@pytest.fixture(scope="package")
 def chromium() -> str:
     """The browser's program; CI must have one."""
     named = [os.environ.get("GOODFIT_CHROMIUM"), *(shutil.which(name) for name in BROWSERS)]
@@ -64,11 +62,20 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
-def stack(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+@pytest.fixture(scope="package")
+def open_folder() -> Iterator[Path]:
+    """Pytest's own folders are closed to the account that PostgreSQL runs as under root."""
+    folder = Path(tempfile.mkdtemp(prefix="goodfit-browser-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="package")
+def stack(chromium: str, open_folder: Path) -> Iterator[Stack]:
     """`goodfit up`, stopped by a signal; it must leave no process behind."""
     assert chromium
-    home = tmp_path_factory.mktemp("stack") / "home"
+    home = open_folder / "home"
     log = home.with_suffix(".log")
     with log.open("wb") as output:
         process = subprocess.Popen(  # our own command
@@ -107,7 +114,7 @@ def _wait_for_state(
     pytest.fail(f"the stack did not start:\n{log.read_text()}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,17 +17,10 @@ import pytest
 
 from backend.bootstrap import create_admin
 from backend.migrate import upgrade
-from backend.stack.postgres import EmbeddedPostgres
+from backend.stack.postgres import EmbeddedPostgres, free_port
 from tests.conftest import DATA, PASSWORD, make_settings
 
 READY_SECONDS = 60
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass
