@@ -10,7 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from backend.api import build_router
+from backend.api import STREAMED_PATHS, build_router
 from backend.core import problems
 from backend.core.db import create_engine, create_sessions
 from backend.core.limits import BodyLimit
@@ -78,7 +78,9 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     app.include_router(health)
     app.include_router(build_router())
-    app.add_middleware(BodyLimit, max_bytes=settings.uploads.max_json_bytes)
+    app.add_middleware(
+        BodyLimit, max_bytes=settings.uploads.max_json_bytes, streamed=STREAMED_PATHS
+    )
     hosts = [host.strip() for host in settings.allowed_hosts.split(",") if host.strip()]
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
     app.add_middleware(RequestContext)

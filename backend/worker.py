@@ -12,7 +12,6 @@ from typing import Final
 import asyncpg
 from pgqueuer import PgQueuer
 from pgqueuer.domain.models import Context, Job
-from sqlalchemy.exc import DBAPIError
 
 import backend.fits.tasks as fit_tasks
 from backend.core.db import create_engine, create_sessions
@@ -83,8 +82,8 @@ async def _repeat(context: WorkerContext, chore: ChoreSpec) -> None:
     while True:
         try:
             await chore.work(context)
-        except (DBAPIError, OSError, TimeoutError) as error:
-            _log.warning("chore failed", extra={"error": repr(error)})
+        except Exception:  # whatever it was, the chore must not end with it
+            _log.exception("chore failed")
         await asyncio.sleep(chore.every.total_seconds())
 
 

@@ -1,5 +1,6 @@
 """Statements over users, sessions and what leads to a session."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Final
@@ -40,8 +41,9 @@ class UserRepository(ScopedRepository[User]):
             statement = statement.where(User.id == self.viewer.user_id)
         return statement
 
-    async def get(self, user_id: int) -> User:
-        return await self.get_one(self.scoped().where(User.id == user_id))
+    async def get(self, user_id: int, *, for_update: bool = False) -> User:
+        statement = self.scoped().where(User.id == user_id)
+        return await self.get_one(statement.with_for_update() if for_update else statement)
 
     async def find_by_name(self, username: str) -> User | None:
         return await self.find_one(self.scoped().where(User.username_key == name_key(username)))
@@ -109,15 +111,28 @@ class SessionRepository(ScopedRepository[SignInSession]):
         """Remember the last use, at most once a minute: a read must not write each time."""
         if datetime.now(UTC) - row.last_used_at < TOUCH_INTERVAL:
             return
-        await self.session.execute(
-            update(SignInSession).where(SignInSession.id == row.id).values(last_used_at=func.now())
+        # A request that holds the row does the same; waiting for it would serialise the session.
+        free = (
+            select(SignInSession.id)
+            .where(SignInSession.id == row.id)
+            .with_for_update(skip_locked=True)
         )
+        if (await self.session.execute(free)).first() is not None:
+            await self.session.execute(
+                update(SignInSession)
+                .where(SignInSession.id == row.id)
+                .values(last_used_at=func.now())
+            )
 
     async def revoke_family(self, session_id: int) -> None:
         """End a sign-in together with the browser sessions made from it."""
         row = await self.session.get(SignInSession, session_id)
         root = session_id if row is None or row.parent_id is None else row.parent_id
         await self._revoke(or_(SignInSession.id == root, SignInSession.parent_id == root))
+
+    async def revoke(self, row: SignInSession) -> None:
+        """End one session; a sign-in takes the browser sessions made from it along."""
+        await self._revoke(or_(SignInSession.id == row.id, SignInSession.parent_id == row.id))
 
     async def revoke_user(self, user_id: int, *, keep: int | None = None) -> None:
         """End all sessions of a user; `keep` and the sign-in behind it may stay."""
@@ -185,17 +200,34 @@ async def spend_link(session: AsyncSession, token: str) -> int | None:
     return (await session.execute(statement)).scalar_one_or_none()
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Failed sign-ins in the window, and the oldest of them."""
+
+    number: int
+    oldest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Failed sign-ins of one account from anywhere, and of one address for any account."""
+
+    by_account: Counted
+    by_address: Counted
+
+
 async def count_attempts(
     session: AsyncSession, *, account_key: str, address: str, since: timedelta
-) -> tuple[int, int, datetime | None]:
-    """Failed sign-ins of the account and of the address in the window, and the oldest of them."""
-    recent = SignInAttempt.created_at > func.now() - since
+) -> Attempts:
+    """Failed sign-ins of the account and of the address in the window."""
     by_account = SignInAttempt.account_key == account_key
     by_address = SignInAttempt.address == address
+    oldest = func.min(SignInAttempt.created_at)
     statement = select(
         func.count().filter(by_account),
+        oldest.filter(by_account),
         func.count().filter(by_address),
-        func.min(SignInAttempt.created_at),
-    ).where(recent, or_(by_account, by_address))
-    account, from_address, oldest = (await session.execute(statement)).one()
-    return account, from_address, oldest
+        oldest.filter(by_address),
+    ).where(SignInAttempt.created_at > func.now() - since, or_(by_account, by_address))
+    row = (await session.execute(statement)).one()
+    return Attempts(Counted(row[0], row[1]), Counted(row[2], row[3]))

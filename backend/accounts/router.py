@@ -155,7 +155,7 @@ async def update_me(
     response: Response,
 ) -> UserOut:
     """Change one's own mail address."""
-    user = await UserRepository(session, viewer).get(viewer.user_id)
+    user = await UserRepository(session, viewer).get(viewer.user_id, for_update=True)
     check_match(if_match, _user_out(user))
     user.email = data.email
     await session.flush()
@@ -195,8 +195,7 @@ async def list_sessions(session: SessionDep, viewer: ViewerDep) -> SessionList:
 async def end_session(session: SessionDep, viewer: ViewerDep, session_id: Id) -> None:
     """End one of one's own sessions."""
     sessions = SessionRepository(session, viewer)
-    await sessions.get_own(session_id)
-    await sessions.revoke_family(session_id)
+    await sessions.revoke(await sessions.get_own(session_id))
 
 
 @router.get("/users")

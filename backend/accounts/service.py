@@ -1,9 +1,12 @@
 """Signing in, staying signed in, signing out; making accounts."""
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
 
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -48,6 +51,10 @@ from backend.tables import (
     User,
 )
 
+P = ParamSpec("P")
+Result = TypeVar("Result")
+# Each hash takes 64 MB and a core for a twentieth of a second.
+_hashing: Final = asyncio.Semaphore(2)
 # One text for unknown, wrong and disabled: the answer must not tell accounts apart.
 REJECTED = "Incorrect username or password."
 
@@ -94,9 +101,12 @@ async def sign_in(
     session: AsyncSession, *, username: str, password: str, client: Client, settings: Settings
 ) -> TokenOut:
     """Password sign-in; failures are counted per account and per address."""
+    # One try per account at a time, or parallel tries would all be counted as the first.
+    await session.execute(select(func.pg_advisory_xact_lock(_account_lock(username))))
     await _refuse_too_many(session, username, client, settings.auth)
     user = await UserRepository(session, SYSTEM).find_by_name(username)
-    matches = verify_password(password, user.password_hash if user else None)
+    password_hash = user.password_hash if user else None
+    matches = await _in_thread(verify_password, password, password_hash)
     if user is None or not matches or user.disabled_at is not None:
         session.add(SignInAttempt(account_key=name_key(username)[:200], address=client.address))
         await session.flush()
@@ -104,19 +114,36 @@ async def sign_in(
     return await _open_session(session, user, client, settings)
 
 
+def _account_lock(username: str) -> ColumnElement[int]:
+    return func.hashtextextended(f"sign in {name_key(username)[:200]}", 0)
+
+
+async def _in_thread(function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
+    """Hashing is slow on purpose: off the event loop, and a few at a time."""
+    async with _hashing:
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+
 async def _refuse_too_many(
     session: AsyncSession, username: str, client: Client, auth: AuthSettings
 ) -> None:
-    by_account, by_address, oldest = await count_attempts(
+    attempts = await count_attempts(
         session,
         account_key=name_key(username)[:200],
         address=client.address,
         since=auth.attempt_window,
     )
-    if by_account < auth.attempts_per_account and by_address < auth.attempts_per_address:
+    oldest = [
+        counted.oldest
+        for counted, limit in (
+            (attempts.by_account, auth.attempts_per_account),
+            (attempts.by_address, auth.attempts_per_address),
+        )
+        if counted.number >= limit and counted.oldest is not None
+    ]
+    if not oldest:
         return
-    now = await database_time(session)
-    wait = auth.attempt_window - (now - oldest) if oldest else auth.attempt_window
+    wait = auth.attempt_window - (await database_time(session) - max(oldest))
     seconds = max(1, int(wait.total_seconds()) + 1)
     raise TooManyRequests(
         f"Too many failed sign-ins. Try again in {-(-seconds // 60)} min.",
@@ -267,7 +294,7 @@ async def create_user(session: AsyncSession, data: UserCreate) -> User:
         username_key=name_key(data.username),
         email=data.email,
         role=data.role.value,
-        password_hash=hash_password(data.password),
+        password_hash=await _in_thread(hash_password, data.password),
     )
     return await add_user(session, user)
 
@@ -290,9 +317,11 @@ async def change_password(
 ) -> None:
     """Set a password; where there is one the old one is asked for. Other sessions end."""
     user = await UserRepository(session, viewer).get(viewer.user_id)
-    if user.password_hash is not None and not verify_password(old or "", user.password_hash):
+    if user.password_hash is not None and not await _in_thread(
+        verify_password, old or "", user.password_hash
+    ):
         raise field_error("old_password", msg="this is not the present password")
-    user.password_hash = hash_password(new)
+    user.password_hash = await _in_thread(hash_password, new)
     await session.flush()
     await SessionRepository(session, viewer).revoke_user(user.id, keep=viewer.session_id)
 
@@ -318,7 +347,9 @@ async def ensure_admin(session: AsyncSession, *, username: str, password: str) -
     if user is None:
         return await create_user(session, data)
     user.role = Role.ADMIN.value
-    user.password_hash = hash_password(data.password)
+    user.password_hash = await _in_thread(hash_password, data.password)
     user.disabled_at = None
     await session.flush()
+    # Whoever needed this may have lost the account to somebody who is still signed in.
+    await SessionRepository(session, SYSTEM).revoke_user(user.id)
     return user

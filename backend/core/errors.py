@@ -124,7 +124,6 @@ class TooManyRequests(AppError):
 
     status = 429
     code = "too_many_requests"
-    keeps_changes = True
 
 
 class Unavailable(AppError):

@@ -11,7 +11,8 @@ from backend.core.schemas import Schema
 
 def etag_of(representation: Schema) -> str:
     """The strong ETag of what is sent."""
-    digest = hashlib.sha256(representation.model_dump_json().encode()).hexdigest()
+    lasting = representation.model_dump_json(exclude=set(representation.passing))
+    digest = hashlib.sha256(lasting.encode()).hexdigest()
     return f'"{digest[:32]}"'
 
 

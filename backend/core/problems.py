@@ -6,10 +6,11 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
@@ -19,6 +20,8 @@ from backend.core.observability import current_request_id
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:goodfit:problem:"
 _log = logging.getLogger(__name__)
+# Connection lost, too many connections, server starting or stopping.
+LOST_STATES = ("08", "53300", "57P0")
 
 HTTP_CODES = {
     400: "malformed_request",
@@ -111,19 +114,27 @@ async def _http_error(_request: Request, error: Exception) -> Response:
     )
 
 
+def _is_lost(error: Exception) -> bool:
+    """Whether the database is away, and not our statement wrong."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    state = str(getattr(cause, "sqlstate", None) or "")
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or state.startswith(LOST_STATES)
+    return not isinstance(error, asyncpg.PostgresError) or state.startswith(LOST_STATES)
+
+
 async def _database_error(_request: Request, error: Exception) -> Response:
     """A lost database is not the caller's fault and passes: say when to try again."""
-    lost = not isinstance(error, DBAPIError) or error.connection_invalidated
-    if isinstance(error, OperationalError | InterfaceError | OSError | PoolTimeout) or lost:
-        _log.warning("database unavailable", extra={"error": type(error).__name__})
-        return problem_response(
-            status=503,
-            code="unavailable",
-            title="This is not available at the moment",
-            detail="The database does not answer. Nothing was changed; try again.",
-            headers={"Retry-After": "5"},
-        )
-    return await _unexpected(_request, error)
+    if not _is_lost(error):
+        return await _unexpected(_request, error)
+    _log.warning("database or files unavailable", extra={"error": repr(error)})
+    return problem_response(
+        status=503,
+        code="unavailable",
+        title="This is not available at the moment",
+        detail="The database or the file store does not answer. Nothing was changed; try again.",
+        headers={"Retry-After": "5"},
+    )
 
 
 async def _unexpected(_request: Request, error: Exception) -> Response:
@@ -141,6 +152,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(AppError, _app_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
-    for lost in (DBAPIError, PoolTimeout, ConnectionError):
+    for lost in (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         app.add_exception_handler(lost, _database_error)
     app.add_exception_handler(Exception, _unexpected)

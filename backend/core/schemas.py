@@ -1,7 +1,7 @@
 """Shared pydantic types: text that Postgres can hold, integers that fit, one base for schemas."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, ClassVar, Generic, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -56,6 +56,8 @@ class Schema(BaseModel):
     """What goes over HTTP: unknown fields are refused, ORM rows are read."""
 
     model_config = ConfigDict(extra="forbid", from_attributes=True, allow_inf_nan=False)
+    # Fields that come and go without anybody's change; an ETag leaves them out.
+    passing: ClassVar[frozenset[str]] = frozenset()
 
 
 Item = TypeVar("Item", bound=Schema)

@@ -16,31 +16,34 @@ from backend.settings import UploadSettings
 from backend.storage.blobs import BlobStore, digest_of
 
 
-def store_upload(upload: Upload, blobs: BlobStore, limits: UploadSettings) -> TypedUpload:
-    """Parse, type and store a received file; blocking, so it runs in a thread.
-
-    Nothing is stored before the whole file proved to be a table.
-    """
+def type_upload(upload: Upload, limits: UploadSettings) -> TypedUpload:
+    """Parse and type a received file; blocking, so it runs in a thread. Stores nothing."""
     shape = TableLimits(max_columns=limits.max_columns, max_cell_bytes=limits.max_cell_bytes)
     try:
         table = read_csv(upload.path, shape)
     except TableProblem as problem:
         raise unprocessable(problem) from None
-    parquet = upload.path.with_suffix(".parquet")
-    table.frame.write_parquet(parquet, compression="zstd")
+    table.frame.write_parquet(upload.parquet_path, compression="zstd")
     columns = describe_columns(table.frame)
     target = guess_target(columns)
     return TypedUpload(
         file_name=upload.file_name,
         bytes=upload.bytes,
-        sha256=blobs.put_file(upload.path, digest=upload.sha256),
-        parquet_sha256=blobs.put_file(parquet, digest=digest_of(parquet)),
+        sha256=upload.sha256,
+        parquet_sha256=digest_of(upload.parquet_path),
         content_digest=content_digest(table.frame),
         rows=table.frame.height,
         columns=[asdict(column) for column in columns],
+        column_count=len(columns),
         suggested_target=None if target is None else asdict(target),
         warnings=table.warnings,
     )
+
+
+def store_upload(upload: Upload, typed: TypedUpload, blobs: BlobStore) -> None:
+    """Keep the original and its typed form; only once everything else was accepted."""
+    blobs.put_file(upload.path, digest=typed.sha256)
+    blobs.put_file(upload.parquet_path, digest=typed.parquet_sha256)
 
 
 def read_preview(blobs: BlobStore, parquet_sha256: str, total_rows: int, limit: int) -> PreviewOut:

@@ -49,6 +49,11 @@ class Upload:
     sha256: str = ""
     fields: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def parquet_path(self) -> Path:
+        """Where its typed form goes."""
+        return self.path.with_suffix(".parquet")
+
 
 def unprocessable(problem: TableProblem) -> Unprocessable:
     """A bad file as a 422 that names the line and the column."""
@@ -141,6 +146,8 @@ class _Receiver:
             self._feed(b"", final=True)
             self.upload.sha256 = self._digest.hexdigest()
             return
+        if len(self.upload.fields) >= MAX_FIELDS:
+            raise TooLarge("The form has too many fields.")
         try:
             self.upload.fields[self._part] = self._value.decode()
         except UnicodeDecodeError:
@@ -191,7 +198,11 @@ async def receive(
         receiver = _Receiver(upload, sink, max_bytes)
         try:
             parser = MultipartParser(boundary, receiver.callbacks())  # type: ignore[arg-type]  # its TypedDict wants literals
+            received = 0
             async for chunk in body:
+                received += len(chunk)
+                if received > max_bytes + form_overhead:
+                    raise TooLarge(f"The file is larger than {max_bytes:,} bytes.")
                 parser.write(chunk)
         except FormParserError:
             raise MalformedUpload("The multipart body is malformed.") from None

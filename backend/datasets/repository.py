@@ -27,7 +27,10 @@ class DatasetRepository(ScopedRepository[Dataset]):
             select(Dataset)
             .where(visible_in_project(Dataset.project_id, self.viewer))
             .where(Dataset.trashed_at.is_(None))
-            .options(joinedload(Dataset.creator), joinedload(Dataset.latest))
+            .options(
+                joinedload(Dataset.creator),
+                joinedload(Dataset.latest).defer(DatasetVersion.columns, raiseload=True),
+            )
         )
 
     async def get(self, dataset_id: int, *, for_update: bool = False) -> Dataset:

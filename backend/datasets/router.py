@@ -1,6 +1,9 @@
 """Datasets over HTTP: upload, read, download."""
 
 import pkgutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -14,7 +17,7 @@ from backend.accounts.dependencies import ViewerDep, WriterDep
 from backend.core.deps import PageDep, SessionDep, SettingsDep, SignerDep
 from backend.core.etag import IfMatchDep, check_match, send_etag
 from backend.core.idempotency import IdempotencyDep
-from backend.core.schemas import Id, Page, VersionNumber
+from backend.core.schemas import Id, Page, StorableText, VersionNumber
 from backend.datasets import service
 from backend.datasets.intake import receive, workspace
 from backend.datasets.repository import DatasetRepository, VersionRepository
@@ -67,7 +70,7 @@ def _dataset_out(dataset: Dataset) -> DatasetOut:
         kind="table",
         latest_version=dataset.latest_version,
         rows=latest.rows,
-        columns=len(latest.columns),
+        columns=latest.column_count,
         bytes=latest.bytes,
         content_digest=latest.content_digest,
         warnings=latest.warnings,
@@ -82,7 +85,7 @@ def _version_out(row: DatasetVersion) -> VersionOut:
         sha256=row.sha256,
         content_digest=row.content_digest,
         rows=row.rows,
-        columns=len(row.columns),
+        columns=row.column_count,
         bytes=row.bytes,
         file_name=row.file_name,
         origin="upload",
@@ -96,12 +99,23 @@ def _contents(function: str, *arguments: Any) -> Any:
     return pkgutil.resolve_name(f"backend.datasets.contents:{function}")(*arguments)
 
 
-async def _receive(
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """A checked upload, not yet kept."""
+
+    data: DatasetCreate
+    typed: TypedUpload
+    store: service.Store
+
+
+@asynccontextmanager
+async def _received(
     request: Request, session: SessionDep, limits: UploadSettings
-) -> tuple[DatasetCreate, TypedUpload]:
+) -> AsyncIterator[_Received]:
     """Read the body only here, after the dependencies made sure who is calling."""
     # A slow upload must not hold a database connection.
     await session.close()
+    blobs = request.app.state.blobs
     with workspace() as folder:
         upload = await receive(
             request.stream(),
@@ -115,11 +129,12 @@ async def _receive(
         except ValidationError as error:
             problems = [{**entry, "loc": ("body", *entry["loc"])} for entry in error.errors()]
             raise RequestValidationError(problems) from None
-        blobs = request.app.state.blobs
-        typed: TypedUpload = await run_in_threadpool(
-            _contents, "store_upload", upload, blobs, limits
-        )
-        return data, typed
+        typed: TypedUpload = await run_in_threadpool(_contents, "type_upload", upload, limits)
+
+        async def store() -> None:
+            await run_in_threadpool(_contents, "store_upload", upload, typed, blobs)
+
+        yield _Received(data, typed, store)
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, openapi_extra=_UPLOAD_BODY)
@@ -132,8 +147,10 @@ async def create_dataset(
     response: Response,
 ) -> DatasetOut:
     """Upload a CSV file as a new dataset."""
-    data, typed = await _receive(request, session, settings.uploads)
-    row = await service.create_dataset(session, viewer, data, typed, idempotency)
+    async with _received(request, session, settings.uploads) as got:
+        row = await service.create_dataset(
+            session, viewer, got.data, got.typed, store=got.store, idempotency=idempotency
+        )
     dataset = _dataset_out(row)
     response.headers["Location"] = f"/api/v1/datasets/{dataset.id}"
     send_etag(response, dataset)
@@ -147,7 +164,7 @@ async def list_datasets(
     page: PageDep,
     signer: SignerDep,
     project_id: Annotated[Id | None, Query()] = None,
-    name_contains: Annotated[str | None, Query(max_length=200)] = None,
+    name_contains: Annotated[StorableText | None, Query(max_length=200)] = None,
     mine: bool = False,
 ) -> Page[DatasetOut]:
     """Datasets that the caller may read."""
@@ -207,9 +224,11 @@ async def create_version(
     response: Response,
 ) -> VersionOut:
     """Upload a CSV file as the next version of a dataset."""
-    await DatasetRepository(session, viewer).get(dataset_id)
-    _, typed = await _receive(request, session, settings.uploads)
-    row = await service.add_version(session, viewer, dataset_id, typed, idempotency)
+    await service.writable_dataset(session, viewer, dataset_id)
+    async with _received(request, session, settings.uploads) as got:
+        row = await service.add_version(
+            session, viewer, dataset_id, got.typed, store=got.store, idempotency=idempotency
+        )
     version = _version_out(row)
     response.headers["Location"] = f"/api/v1/datasets/{dataset_id}/versions/{version.version}"
     return version

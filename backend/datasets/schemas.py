@@ -1,13 +1,10 @@
 """What the datasets routes take and answer."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
-
-from pydantic import StringConstraints
+from typing import Any, Literal
 
 from backend.core.schemas import Description, Id, Name, Schema, StorableText, Timestamp
 
-FileName = Annotated[StorableText, StringConstraints(max_length=255)]
 ColumnType = Literal["number", "integer", "boolean", "string", "date", "datetime"]
 ColumnRole = Literal["numeric", "categorical", "boolean", "datetime", "text", "id", "constant"]
 
@@ -114,5 +111,6 @@ class TypedUpload:
     content_digest: str
     rows: int
     columns: list[dict[str, Any]]
+    column_count: int
     suggested_target: dict[str, Any] | None
     warnings: list[str]

@@ -1,5 +1,6 @@
 """Uploads become immutable, typed versions."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from backend.datasets.repository import DatasetRepository, VersionRepository
 from backend.datasets.schemas import DatasetCreate, DatasetUpdate, TypedUpload
 from backend.projects.service import require_editor, writable_project
 from backend.tables import Dataset, DatasetVersion
+
+# Keeps an upload's files; called once nothing speaks against them any more.
+Store = Callable[[], Awaitable[None]]
 
 
 def _version(dataset_id: int, number: int, viewer: Viewer, typed: TypedUpload) -> DatasetVersion:
@@ -29,6 +33,8 @@ async def create_dataset(
     viewer: Viewer,
     data: DatasetCreate,
     typed: TypedUpload,
+    *,
+    store: Store,
     idempotency: Idempotency,
 ) -> Dataset:
     """A new dataset whose version 1 is the upload; sent again with the same key it is the same."""
@@ -37,6 +43,7 @@ async def create_dataset(
     if made is not None:
         return await DatasetRepository(session, viewer).get(made)
     project = await writable_project(session, viewer, data.project_id)
+    await store()
     dataset = Dataset(
         project_id=project.id,
         name=data.name or Path(typed.file_name).stem or typed.file_name,
@@ -58,6 +65,8 @@ async def add_version(
     viewer: Viewer,
     dataset_id: int,
     typed: TypedUpload,
+    *,
+    store: Store,
     idempotency: Idempotency,
 ) -> DatasetVersion:
     """The upload as the next version; parallel uploads queue up on the dataset's row."""
@@ -67,6 +76,7 @@ async def add_version(
     if made is not None:
         return await versions.get(dataset_id, made)
     dataset = await writable_dataset(session, viewer, dataset_id)
+    await store()
     dataset.latest_version += 1
     session.add(_version(dataset.id, dataset.latest_version, viewer, typed))
     await session.flush()

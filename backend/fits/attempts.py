@@ -10,10 +10,11 @@ from backend.core.access import SYSTEM
 from backend.fits.repository import FitRepository
 from backend.fits.service import enqueue_run, enqueue_tracking
 from backend.fits.states import FINAL_STATES, FitState, advance
-from backend.tables import Fit
+from backend.tables import DatasetVersion, Fit
 
 # Any constant will do; all workers of one database have to agree on it.
 RESTORE_LOCK: Final = 7_013_003
+WAITING: Final = "Waiting for a worker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class Claim:
 
     fit_id: int
     attempt: int
+    # Whether losing this attempt leaves another one.
+    may_be_lost: bool
     spec: dict[str, Any]
     parquet_sha256: str
     columns: list[dict[str, Any]]
@@ -32,10 +35,12 @@ async def claim(session: AsyncSession, fit_id: int, *, max_attempts: int) -> Cla
     fit = await FitRepository(session, SYSTEM).find(fit_id, for_update=True)
     if fit is None or FitState(fit.state) in FINAL_STATES:
         return None
-    if fit.attempt >= max_attempts:
+    if fit.state == FitState.RUNNING:
+        fit.lost_attempts += 1
+    if fit.lost_attempts >= max_attempts:
         _finish_row(fit, FitState.FAILED)
         fit.error = {
-            "message": f"The worker was lost {fit.attempt} times while it ran this fit. "
+            "message": f"The worker was lost {fit.lost_attempts} times while it ran this fit. "
             "Most likely the fit needs more memory than there is.",
             "column": None,
         }
@@ -48,8 +53,25 @@ async def claim(session: AsyncSession, fit_id: int, *, max_attempts: int) -> Cla
     if fit.started_at is None:
         fit.started_at = func.now()
     await session.flush()
-    version = fit.dataset_version
-    return Claim(fit.id, fit.attempt, dict(fit.spec), version.parquet_sha256, version.columns)
+    version = await session.get_one(DatasetVersion, fit.dataset_version_id, populate_existing=True)
+    return Claim(
+        fit_id=fit.id,
+        attempt=fit.attempt,
+        may_be_lost=fit.lost_attempts + 1 < max_attempts,
+        spec=dict(fit.spec),
+        parquet_sha256=version.parquet_sha256,
+        columns=version.columns,
+    )
+
+
+async def give_back(session: AsyncSession, held: Claim) -> None:
+    """Let another worker start over; this one stops, and that is not the fit's fault."""
+    statement = (
+        update(Fit)
+        .where(_held(held))
+        .values(state=FitState.QUEUED.value, progress=0.0, progress_message=WAITING)
+    )
+    await session.execute(statement)
 
 
 def _held(held: Claim) -> ColumnElement[bool]:

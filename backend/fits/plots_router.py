@@ -62,6 +62,7 @@ async def draw_plot(
     headers = {"ETag": etag, "Cache-Control": "private, max-age=0, must-revalidate"}
     if if_none_match is not None and matches(if_none_match, etag):
         return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
+    await session.close()  # drawing must not hold a database connection
     renderer = request.app.state.renderer
     png = renderer.cached(etag)
     if png is None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,12 +21,14 @@ from backend.jobs.registry import WorkerContext
 from backend.jobs.retry import LONGEST_WAIT, try_again
 from backend.projects.service import project_readers
 from backend.settings import Settings
-from backend.tables import Fit
+from backend.tables import DatasetVersion, Fit
 from backend.tracking.port import FitRecord, RecordedRun
 
 _log = logging.getLogger(__name__)
 # Somebody waits for a fit and a plot; nobody waits for a record.
 RECORD_NICENESS: Final = 10
+# A refused record is tried again after an upgrade or a repair, not every few seconds.
+WAIT_AFTER: Final = {"TrackerError": timedelta(minutes=5)}
 RECORD_PROGRAM: Final = "backend.tracking.mlflow:record_request"
 
 
@@ -42,7 +45,7 @@ async def record(context: WorkerContext, fit_id: int) -> None:
 
 async def _record(context: WorkerContext, fit_id: int) -> None:
     with tempfile.TemporaryDirectory(prefix="goodfit-track-") as name:
-        prepared = await _prepare(context, fit_id, Path(name))
+        prepared = await prepare_record(context, fit_id, Path(name))
         if prepared is None:
             return
         request = {
@@ -58,7 +61,8 @@ async def _record(context: WorkerContext, fit_id: int) -> None:
         except (ChildFailed, ChildDied) as failure:
             trace = getattr(failure, "trace", "")
             _log.warning("not recorded yet", extra={"fit_id": fit_id, "trace": trace})
-            raise try_again(LONGEST_WAIT, str(failure)) from failure
+            kind = getattr(failure, "kind", "")
+            raise try_again(WAIT_AFTER.get(kind, LONGEST_WAIT), str(failure)) from failure
     run = RecordedRun.model_validate(answer)
     async with transaction(context.sessions) as session:
         await attempts.recorded(session, fit_id, run_id=run.run_id, experiment_id=run.experiment_id)
@@ -80,25 +84,32 @@ async def _require_mlflow(settings: Settings) -> None:
         raise try_again(LONGEST_WAIT / 2, f"MLflow does not answer: {error}") from error
 
 
-async def _prepare(context: WorkerContext, fit_id: int, folder: Path) -> FitRecord | None:
+async def prepare_record(context: WorkerContext, fit_id: int, folder: Path) -> FitRecord | None:
     """Everything MLflow is told, with the model as a local file; None when already recorded."""
     async with transaction(context.sessions) as session:
         fit = await FitRepository(session, SYSTEM).find(fit_id)
         if fit is None or fit.tracking == "recorded" or fit.state != FitState.SUCCEEDED:
             return None
         slug, readers = await project_readers(session, fit.project_id)
+        version = await session.get_one(
+            DatasetVersion, fit.dataset_version_id, populate_existing=True
+        )
     model = folder / "model.joblib"
     await asyncio.to_thread(context.blobs.fetch, fit.artifacts["model"], model)
     example = await asyncio.to_thread(context.blobs.read, fit.artifacts["input_example"])
-    return _describe(fit, slug, readers, model, json.loads(example))
+    return _describe(fit, version, slug, readers, model, json.loads(example))
 
 
 def _describe(
-    fit: Fit, slug: str, readers: list[str], model: Path, example: list[dict[str, Any]]
+    fit: Fit,
+    version: DatasetVersion,
+    slug: str,
+    readers: list[str],
+    model: Path,
+    example: list[dict[str, Any]],
 ) -> FitRecord:
     if fit.started_at is None or fit.finished_at is None:
         raise LookupError(f"fit {fit.id} has no times")
-    version = fit.dataset_version
     params = {
         "estimator": fit.estimator,
         "target": fit.target,

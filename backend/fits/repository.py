@@ -12,7 +12,7 @@ from backend.fits.schemas import FitFilter
 from backend.fits.states import FINAL_STATES
 from backend.projects.service import visible_in_project
 from backend.science.metrics import METRICS
-from backend.tables import Fit
+from backend.tables import DatasetVersion, Fit
 
 
 def _metric_key(name: str) -> SortKey:
@@ -41,7 +41,9 @@ class FitRepository(ScopedRepository[Fit]):
             .where(visible_in_project(Fit.project_id, self.viewer))
             .where(Fit.trashed_at.is_(None))
             .options(
-                joinedload(Fit.creator), joinedload(Fit.dataset), joinedload(Fit.dataset_version)
+                joinedload(Fit.creator),
+                joinedload(Fit.dataset),
+                joinedload(Fit.dataset_version).load_only(DatasetVersion.version, raiseload=True),
             )
         )
 

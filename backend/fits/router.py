@@ -211,6 +211,7 @@ async def predict(
 ) -> PredictOut:
     """Predict for rows; every missing, unknown and ill-typed column is named at once."""
     fit = await service.finished_fit(session, viewer, fit_id)
+    await session.close()  # predicting must not hold a database connection
     return await run_in_threadpool(
         request.app.state.predictor.predict, fit.artifacts["model"], fit.outcome, data.rows
     )

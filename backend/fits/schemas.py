@@ -63,6 +63,8 @@ class ExcludedColumn(Schema):
 class FitOut(Schema):
     """A fit with all that is known about it so far."""
 
+    passing = frozenset({"progress", "progress_message"})
+
     id: int
     name: str
     project_id: int

@@ -18,10 +18,16 @@ class FitState(StrEnum):
 
 
 TRANSITIONS: Final[Mapping[FitState, frozenset[FitState]]] = {
-    # Running to running is a new attempt after a lost worker.
+    # Running to running is a new attempt after a lost worker; to queued, a worker that stops.
     FitState.QUEUED: frozenset({FitState.RUNNING, FitState.CANCELLED, FitState.FAILED}),
     FitState.RUNNING: frozenset(
-        {FitState.RUNNING, FitState.SUCCEEDED, FitState.FAILED, FitState.CANCELLED}
+        {
+            FitState.QUEUED,
+            FitState.RUNNING,
+            FitState.SUCCEEDED,
+            FitState.FAILED,
+            FitState.CANCELLED,
+        }
     ),
     FitState.SUCCEEDED: frozenset(),
     FitState.FAILED: frozenset(),

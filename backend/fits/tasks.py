@@ -8,6 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from backend.core.db import transaction
 from backend.fits import attempts
 from backend.fits.attempts import Claim
@@ -17,6 +19,7 @@ from backend.fits.service import RUN_FIT, TRACK_FIT
 from backend.jobs.children import ChildDied, ChildFailed, ChildRefused, Work
 from backend.jobs.registry import WorkerContext, periodic, task
 from backend.jobs.retry import try_again, wait_before
+from backend.storage.blobs import BlobMissing
 
 _log = logging.getLogger(__name__)
 FIT_PROGRAM: Final = "backend.science.run:run_request"
@@ -35,6 +38,10 @@ class ClaimLost(Exception):
     """The fit was cancelled or another worker took it over."""
 
 
+class FitTookTooLong(Exception):
+    """The fit did not end within its time limit."""
+
+
 @task(RUN_FIT)
 async def run_fit(context: WorkerContext, body: bytes) -> None:
     """Claim, compute outside any transaction, finish."""
@@ -49,19 +56,38 @@ async def run_fit(context: WorkerContext, body: bytes) -> None:
         await _run(context, held)
     except ClaimLost:
         _log.info("fit no longer ours", extra={"fit_id": held.fit_id, "attempt": held.attempt})
+    except asyncio.CancelledError:
+        # A cancelled fit is in its final state already; this is for a worker that stops.
+        await asyncio.shield(_give_back(context, held))
+        raise
     except ChildRefused as refusal:
         await _fail(context, held, str(refusal), refusal.column)
-    except TimeoutError:
-        limit_seconds = context.settings.fits.time_limit.total_seconds()
-        await _fail(context, held, f"The fit took longer than {limit_seconds:,.0f} s.")
+    except FitTookTooLong as late:
+        await _fail(context, held, str(late))
     except ChildFailed as failure:
         _log.error("fit failed", extra={"fit_id": held.fit_id, "trace": failure.trace})
         await _fail(context, held, f"The estimator stopped with {failure}")
-    except ChildDied as death:
-        _log.warning("fit process died", extra={"fit_id": held.fit_id, "code": death.exit_code})
-        if held.attempt < context.settings.fits.max_attempts:
-            raise try_again(wait_before(held.attempt), str(death)) from death
+    except BlobMissing as missing:
+        _log.error("file missing", extra={"fit_id": held.fit_id, "blob": str(missing)})
+        await _fail(context, held, "The dataset's file is missing or damaged. Upload it again.")
+    except (ChildDied, OSError) as loss:
+        await _lose(context, held, loss)
+
+
+async def _lose(context: WorkerContext, held: Claim, loss: ChildDied | OSError) -> None:
+    """Try again, or end with what is known about the reason."""
+    _log.warning("attempt lost", extra={"fit_id": held.fit_id, "reason": repr(loss)})
+    if held.may_be_lost:
+        raise try_again(wait_before(held.attempt), repr(loss)) from loss
+    if isinstance(loss, ChildDied):
         await _fail(context, held, "The fit's process was killed. It likely ran out of memory.")
+    else:
+        await _fail(context, held, f"Files could not be read or written: {loss.strerror}.")
+
+
+async def _give_back(context: WorkerContext, held: Claim) -> None:
+    async with transaction(context.sessions) as session:
+        await attempts.give_back(session, held)
 
 
 async def _fail(
@@ -100,18 +126,21 @@ async def _compute(context: WorkerContext, held: Claim, work: Work) -> dict[str,
     """The child's answer; the watch ends it when the claim is lost."""
     progress = _Progress(context, held)
     limit = context.settings.fits.time_limit.total_seconds()
-    async with asyncio.timeout(limit):
-        child = asyncio.create_task(context.children.run(work, progress.report))
-        watch = asyncio.create_task(progress.watch())
-        try:
-            await asyncio.wait({child, watch}, return_when=asyncio.FIRST_COMPLETED)
-            if not child.done():
-                watch.result()
-            return await child
-        finally:
-            for running in (child, watch):
-                running.cancel()
-            await asyncio.gather(child, watch, return_exceptions=True)
+    child = asyncio.create_task(context.children.run(work, progress.report))
+    watch = asyncio.create_task(progress.watch())
+    try:
+        done, _ = await asyncio.wait(
+            {child, watch}, timeout=limit, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not done:
+            raise FitTookTooLong(f"The fit took longer than {limit:,.0f} s.")
+        if watch in done:
+            watch.result()
+        return await child
+    finally:
+        for running in (child, watch):
+            running.cancel()
+        await asyncio.gather(child, watch, return_exceptions=True)
 
 
 class _Progress:
@@ -130,9 +159,15 @@ class _Progress:
 
     async def _write(self) -> None:
         self._written_at = time.monotonic()
-        async with transaction(self._context.sessions) as session:
-            if not await attempts.report(session, self._held, *self._latest):
-                raise ClaimLost
+        try:
+            async with transaction(self._context.sessions) as session:
+                holds = await attempts.report(session, self._held, *self._latest)
+        except (SQLAlchemyError, OSError) as error:
+            # The fit goes on without the database; the next report finds out what holds.
+            _log.warning("progress not written", extra={"error": repr(error)})
+            return
+        if not holds:
+            raise ClaimLost
 
     async def watch(self) -> None:
         """Raise ClaimLost within a second even when the notification of a cancel was lost."""

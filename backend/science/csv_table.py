@@ -30,6 +30,7 @@ DATETIME_FORMATS: Final = (
 )
 # From this share of numeric values on, the rest looks like a mistake and not like text.
 MOSTLY_NUMERIC: Final = 0.9
+DECIMAL_COMMA: Final = r"^[+-]?\d+,\d+$"
 SHOWN_EXAMPLES: Final = 3
 # A record must fit into one block.
 BLOCK_BYTES: Final = 64 << 20
@@ -190,6 +191,8 @@ def _infer(text: pl.Series, warnings: list[str]) -> pl.Series:
         whole = trimmed.cast(pl.Int64, strict=False)
         if whole.null_count() == trimmed.null_count():
             return whole
+        if trimmed.drop_nulls().str.contains(r"^[+-]?\d+$").all():
+            warnings.append(f"{text.name}: whole numbers beyond 64 bits are read as approximate")
         return _finite(numbers, warnings)
     dates = _dates(trimmed)
     return dates if dates is not None else _as_text(text, trimmed, numbers, warnings)
@@ -211,8 +214,9 @@ def _dates(trimmed: pl.Series) -> pl.Series | None:
     days = trimmed.str.to_date("%Y-%m-%d", strict=False)
     if days.null_count() == trimmed.null_count():
         return days
+    utc = trimmed.str.strip_suffix("Z")
     for pattern in DATETIME_FORMATS:
-        instants = trimmed.str.to_datetime(pattern, strict=False, time_unit="us")
+        instants = utc.str.to_datetime(pattern, strict=False, time_unit="us")
         if instants.null_count() == trimmed.null_count():
             return instants
     return None
@@ -227,6 +231,10 @@ def _as_text(
     if known and 1 - len(odd) / known >= MOSTLY_NUMERIC:
         shown = ", ".join(repr(value) for value in odd.unique(maintain_order=True)[:SHOWN_EXAMPLES])
         warnings.append(f"{text.name}: {len(odd):,} of {known:,} values are not numbers ({shown})")
+    elif known and int(trimmed.str.contains(DECIMAL_COMMA).sum()) >= MOSTLY_NUMERIC * known:
+        warnings.append(
+            f"{text.name}: looks like numbers with a decimal comma; write them with a point"
+        )
     return text
 
 

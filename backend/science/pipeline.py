@@ -36,7 +36,11 @@ def build_pipeline(
     categorical = [column.name for column in columns if not column.numeric]
     steps = ColumnTransformer(
         [
-            ("numeric", _numeric(scale=spec.scale), numeric),
+            (
+                "numeric",
+                _numeric(scale=spec.scale, center=params.get("fit_intercept", True)),
+                numeric,
+            ),
             ("categorical", _categorical(), categorical),
         ],
         verbose_feature_names_out=False,
@@ -45,9 +49,10 @@ def build_pipeline(
     return Pipeline([("preprocess", steps), ("estimate", estimator)])
 
 
-def _numeric(*, scale: bool) -> Pipeline:
+def _numeric(*, scale: bool, center: bool) -> Pipeline:
     imputer = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
-    scaling = [("scale", StandardScaler())] if scale else []
+    # Without an intercept the model goes through the origin of the data; centring would move it.
+    scaling = [("scale", StandardScaler(with_mean=center))] if scale else []
     return Pipeline([("impute", imputer), *scaling])
 
 

@@ -1,16 +1,14 @@
 """Which rows a fit learns from and which it is scored on."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
-from backend.science.refusal import FitRefused
 from backend.science.spec import Holdout, NoValidation, Task
 
-FEWEST_ROWS: Final = 10
 Rows = npt.NDArray[np.int64]
 
 
@@ -36,17 +34,8 @@ def split_rows(
         Shape (n,); classes are kept in proportion where each has two rows or more.
     seed
         Fixes the draw.
-
-    Raises
-    ------
-    FitRefused
-        Fewer than ten rows.
     """
     count = len(target)
-    if count < FEWEST_ROWS:
-        raise FitRefused(
-            f"{count} rows with a known target are too few; at least {FEWEST_ROWS} are needed."
-        )
     everything = np.arange(count, dtype=np.int64)
     if isinstance(validation, NoValidation):
         return Split(everything, everything[:0])

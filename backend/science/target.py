@@ -13,6 +13,7 @@ from backend.science.frames import check_finite
 from backend.science.refusal import FitRefused
 from backend.science.spec import Task
 
+FEWEST_ROWS: Final = 10
 MOST_CLASSES: Final = 100
 NUMBER_TYPES: Final = ("number", "integer")
 # Above, floating-point numbers skip whole numbers.
@@ -57,6 +58,10 @@ def read_target(table: pa.Table, column: ColumnDescription, task: Task | None) -
     known = np.flatnonzero(pc.invert(pc.is_null(stored, nan_is_null=True)).to_numpy())
     if len(known) == 0:
         raise FitRefused(f"{column.name} has no values.", column.name)
+    if len(known) < FEWEST_ROWS:
+        raise FitRefused(
+            f"{len(known)} rows with a known target are too few; at least {FEWEST_ROWS} are needed."
+        )
     present = stored.take(pa.array(known))
     chosen = task or _infer(column, present)
     if chosen == "regression":
@@ -86,7 +91,10 @@ def _numbers(present: pa.ChunkedArray, column: ColumnDescription) -> npt.NDArray
     numbers = np.asarray(present.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
     check_finite(numbers, column.name)
     if np.ptp(numbers) == 0:
-        raise FitRefused(f"{column.name} has the same value in every row.", column.name)
+        raise FitRefused(
+            f"{column.name} has the same value in every row, as far as 64-bit numbers can tell.",
+            column.name,
+        )
     return numbers
 
 

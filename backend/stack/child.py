@@ -15,7 +15,7 @@ from backend.stack.logs import open_log
 from backend.stack.readiness import ReadyCheck
 from backend.stack.reaper import MARK_VARIABLE, Reaper
 
-DEATHS_ALLOWED: Final = 5
+RESTARTS_ALLOWED: Final = 5
 DEATHS_WINDOW: Final = 60.0
 FIRST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 10.0
@@ -121,7 +121,7 @@ class Child:
     def plan_restart(self, now: float) -> float | None:
         """The pause before the next start; None when it has died too often."""
         self._deaths = [death for death in self._deaths if death > now - DEATHS_WINDOW] + [now]
-        if len(self._deaths) >= DEATHS_ALLOWED:
+        if len(self._deaths) > RESTARTS_ALLOWED:
             return None
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (len(self._deaths) - 1))
         self.restart_at = now + pause

@@ -20,7 +20,7 @@ from backend.stack.cluster import Cluster
 from backend.stack.home import SECRETS_FILE, load_secrets, make_home
 from backend.stack.reaper import Reaper
 
-__all__ = ["EmbeddedPostgres", "PostgresError"]
+__all__ = ["EmbeddedPostgres", "PostgresError", "free_port"]
 
 HOST: Final = "127.0.0.1"
 SUPERUSER: Final = "goodfit"

@@ -86,11 +86,6 @@ class BlobStore:
             raise BlobMissing(f"{digest} is damaged: its bytes have another sha256")
         return io.BytesIO(content)
 
-    def delete(self, digest: str) -> None:
-        """Remove a blob that nothing names any more."""
-        if self._fs.exists(self._path(digest)):
-            self._fs.rm(self._path(digest))
-
     def check(self) -> None:
         """Raise where the store cannot be written."""
         self._fs.makedirs(self._root, exist_ok=True)

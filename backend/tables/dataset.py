@@ -59,6 +59,8 @@ class DatasetVersion(Table):
     content_digest: Mapped[str]
     rows: Mapped[int] = mapped_column(BigInteger)
     columns: Mapped[list[dict[str, Any]]]
+    # Apart from the descriptions, which lists do not load.
+    column_count: Mapped[int]
     bytes: Mapped[int] = mapped_column(BigInteger)
     suggested_target: Mapped[dict[str, Any] | None]
     warnings: Mapped[list[str]]

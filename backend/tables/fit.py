@@ -40,7 +40,8 @@ class Fit(Table):
     # Counts claims and fences them: only the holder of the newest attempt may write.
     attempt: Mapped[int] = mapped_column(default=0)
     job_id: Mapped[int | None] = mapped_column(BigInteger)
-    cancel_requested_at: Mapped[Instant | None]
+    # Attempts that ended without a word: a worker or a process was lost.
+    lost_attempts: Mapped[int] = mapped_column(default=0)
     error: Mapped[dict[str, Any] | None]
 
     task: Mapped[str | None]

@@ -165,8 +165,6 @@ class MlflowTracker:
         self._client.finalize_logged_model(model.model_id, "READY")
         if not (run.outputs and run.outputs.model_outputs):
             self._client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
-        for plot in record.plot_files:
-            self._client.log_artifact(run_id, plot.path, f"plots/{plot.name}")
         self._client.set_terminated(run_id, "FINISHED", int(record.finished_at * 1000))
         self._client.set_tag(run_id, COMPLETE_TAG, "true")
 

@@ -17,13 +17,6 @@ class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class PlotFile(_Message):
-    """A file that is kept with the run, under `plots/`."""
-
-    name: str
-    path: str
-
-
 class InputField(BaseModel):
     """One column that the pipeline expects, as the fit describes it.
 
@@ -43,7 +36,7 @@ class OutputField(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     name: str
-    task: Literal["regression", "classification"]
+    task: Literal["regression", "binary", "multiclass"]
     classes: list[Any] | None = None
 
 
@@ -91,7 +84,6 @@ class FitRecord(_Message):
     input_columns: list[InputField]
     output: OutputField
     input_example: list[dict[str, Any]] = Field(default_factory=list)
-    plot_files: list[PlotFile] = Field(default_factory=list)
 
 
 class RecordedRun(_Message):

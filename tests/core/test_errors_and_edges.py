@@ -1,5 +1,7 @@
 """One error shape everywhere, and none of it is a 500."""
 
+from collections.abc import AsyncIterator
+
 import httpx
 import pytest
 
@@ -53,6 +55,27 @@ async def test_large_json_is_refused_before_it_is_read(sign_in: SignIn) -> None:
     ada = await sign_in("ada")
     answer = await ada.post("/api/v1/fits", content=b'{"a": "' + b"x" * 10_000_000 + b'"}')
     assert_problem(answer, 413)
+
+
+@pytest.mark.parametrize("path", ["auth/token", "auth/link", "fits"])
+async def test_large_body_is_refused_whatever_it_calls_itself(sign_in: SignIn, path: str) -> None:
+    ada = await sign_in("ada")
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    body = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + b"x" * 11_000_000
+    assert_problem(await ada.post(f"/api/v1/{path}", content=body, headers=form), 413)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(body), 1_000_000):
+            yield body[start : start + 1_000_000]
+
+    counted = await ada.post(f"/api/v1/{path}", content=chunks(), headers=form)
+    assert_problem(counted, 413 if counted.status_code == 413 else 400)
+
+
+@pytest.mark.parametrize("query", ["name_contains=%00", "sort=%00", "cursor=%00", "mine=x"])
+async def test_hostile_queries_are_refused(sign_in: SignIn, query: str) -> None:
+    ada = await sign_in("ada")
+    assert_problem(await ada.get(f"/api/v1/datasets?{query}"), 422)
 
 
 @pytest.mark.parametrize("object_id", ["0", "-1", "9" * 30, "x", "1e3", "%00"])

@@ -120,6 +120,23 @@ async def test_numbers_with_exceptions_are_named(sign_in: SignIn) -> None:
     assert answer.json()["warnings"] == ["power: 1 of 31 values are not numbers ('?')"]
 
 
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ([f"{10**30 + i}" for i in range(5)], "beyond 64 bits"),
+        ([f'"{i},5"' for i in range(5)], "decimal comma"),
+        (["1e999", "2"], "too large or infinite"),
+    ],
+)
+async def test_doubtful_numbers_are_named_at_once(
+    sign_in: SignIn, cells: list[str], words: str
+) -> None:
+    ada = await sign_in("ada")
+    lines = ["x;y", *(f"{cell.strip(chr(34))};1" for cell in cells)]
+    answer = await upload_csv(ada, "\n".join(lines).encode())
+    assert any(words in warning for warning in answer.json()["warnings"]), answer.text
+
+
 async def test_codes_with_leading_zeros_stay_text(sign_in: SignIn) -> None:
     ada = await sign_in("ada")
     path = (await upload_csv(ada, b"zip,x\n01234,1\n99999,2\n")).headers["location"]
@@ -205,13 +222,15 @@ async def test_bad_field_beside_the_file_is_named(sign_in: SignIn) -> None:
 
 
 async def test_foreign_project_is_absent_and_a_readers_one_forbidden(
-    sign_in: SignIn,
+    sign_in: SignIn, settings: Settings
 ) -> None:
     ada, bob = await sign_in("ada"), await sign_in("bob")
     project = (await ada.get("/api/v1/projects")).json()["items"][0]["id"]
-    file = {"file": ("x.csv", b"x,y\n1,2\n")}
+    file = {"file": ("x.csv", b"x,y\n1,2\n98765,4\n")}
+    before = _files(settings)
     answer = await bob.post("/api/v1/datasets", files=file, data={"project_id": str(project)})
     assert answer.status_code == 404
+    assert _files(settings) == before
     reader = await sign_in("victor", Role.VIEWER)
     assert (await reader.post("/api/v1/datasets", files=file)).status_code == 403
 

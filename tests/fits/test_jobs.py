@@ -1,5 +1,7 @@
 """Jobs exist with the rows they are about, and come back when they were lost."""
 
+from pathlib import Path
+
 import httpx
 import pytest
 from sqlalchemy import text
@@ -9,9 +11,16 @@ from backend.core.access import SYSTEM
 from backend.core.errors import Conflict
 from backend.fits import attempts
 from backend.fits.attempts import Claim
+from backend.fits.recording import prepare_record
 from backend.fits.repository import FitRepository
 from backend.fits.states import FINAL_STATES, TRANSITIONS, FitState, advance
+from backend.fits.tasks import ARTIFACTS
+from backend.jobs.children import ChildProcesses
+from backend.jobs.registry import WorkerContext
 from backend.jobs.retry import LONGEST_WAIT, wait_before
+from backend.science.run import run_request
+from backend.settings import Settings
+from backend.storage.blobs import BlobStore
 from tests.conftest import SignIn, upload_csv
 
 Sessions = async_sessionmaker[AsyncSession]
@@ -153,6 +162,65 @@ async def test_fit_that_loses_every_worker_fails_with_a_reason(
     fit = (await ada.get(f"/api/v1/fits/{fit_id}")).json()
     assert fit["state"] == "failed"
     assert "lost 3 times" in fit["error"]["message"]
+
+
+async def test_worker_that_stops_gives_back_what_it_holds_without_blame(
+    sign_in: SignIn, sessions: Sessions
+) -> None:
+    ada = await sign_in("ada")
+    fit_id = await _queued_fit(ada)
+    for attempt in range(1, 6):
+        held = await _claim(sessions, fit_id)
+        assert held is not None
+        assert (held.attempt, held.may_be_lost) == (attempt, True)
+        async with sessions() as session:
+            await attempts.give_back(session, held)
+            await session.commit()
+        assert (await ada.get(f"/api/v1/fits/{fit_id}")).json()["state"] == "queued"
+
+
+@pytest.mark.parametrize(
+    ("target", "estimator", "task"),
+    [
+        ("body_mass_g", "ridge", "regression"),
+        ("species", "k_nearest_neighbors", "multiclass"),
+        ("sex", "random_forest", "binary"),
+    ],
+)
+async def test_what_a_fit_leaves_can_be_told_to_mlflow(
+    sign_in: SignIn,
+    sessions: Sessions,
+    settings: Settings,
+    tmp_path: Path,
+    target: str,
+    estimator: str,
+    task: str,
+) -> None:
+    """The real outcome of each task, through the store, as the tracker gets it."""
+    ada = await sign_in("ada")
+    fit_id = await _queued_fit(ada, target=target, estimator=estimator)
+    held = await _claim(sessions, fit_id)
+    assert held is not None
+    blobs = BlobStore(settings.files_url)
+    table = tmp_path / "table.parquet"
+    blobs.fetch(held.parquet_sha256, table)
+    request = {
+        "spec": held.spec,
+        "columns": held.columns,
+        "table": str(table),
+        "folder": str(tmp_path),
+    }
+    outcome = run_request(request, lambda _share, _text: None)
+    artifacts = {name: blobs.put_file(tmp_path / file) for name, file in ARTIFACTS.items()}
+    async with sessions() as session:
+        assert await attempts.succeed(session, held, outcome, artifacts)
+        await session.commit()
+    context = WorkerContext(settings, sessions, blobs, ChildProcesses(()))
+    record = await prepare_record(context, fit_id, tmp_path)
+    assert record is not None
+    assert (record.output.task, record.username, record.target) == (task, "ada", target)
+    assert record.model_sha256 == artifacts["model"]
+    assert record.readers == ["ada"]
 
 
 async def test_lost_jobs_come_back_once(sign_in: SignIn, sessions: Sessions) -> None:

@@ -250,6 +250,17 @@ def test_no_validation_uses_all_rows_and_scores_nothing() -> None:
     assert (result.rows_used, result.holdout, result.metrics) == (120, None, {})
 
 
+@pytest.mark.parametrize("estimator", ["ordinary_least_squares", "ridge"])
+def test_without_an_intercept_the_line_goes_through_the_origin(estimator: str) -> None:
+    x = np.random.default_rng(0).normal(5, 1, 200)
+    data = sample(pl.DataFrame({"x": x, "y": 2 * x}))
+    params = {"fit_intercept": False, **({"alpha": 0} if estimator == "ridge" else {})}
+    result = run(data, target="y", estimator=estimator, params=params)
+    assert result.metrics["r2"] == pytest.approx(1)
+    origin = pl.DataFrame({"x": [0.0]}).to_pandas()
+    assert result.pipeline.predict(origin)[0] == pytest.approx(0)
+
+
 def test_unshuffled_hold_out_is_the_end_of_the_file() -> None:
     validation = {"kind": "holdout", "test_size": 0.25, "shuffle": False}
     result = run(sample(mixed()), target="amount", validation=validation)

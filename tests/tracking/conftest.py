@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,7 +19,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sqlalchemy import make_url
 
-from backend.stack.postgres import EmbeddedPostgres
+from backend.stack.postgres import EmbeddedPostgres, free_port
 from backend.tracking.mlflow import MlflowTracker
 from backend.tracking.port import FitRecord, RecordedRun
 from tests.tracking.record import make_record
@@ -54,12 +53,6 @@ class MlflowServer:
     def platform(self) -> httpx.Client:
         auth = ("goodfit-service", SERVICE_KEY)
         return httpx.Client(base_url=self.url, auth=auth, timeout=30)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def start_server(environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:

@@ -5,8 +5,8 @@ import base64
 
 import pytest
 
+from backend.stack.postgres import free_port
 from backend.tracking.gate.callers import ApiUnavailable, Caller, CallerDirectory, presented
-from tests.tracking.conftest import free_port
 from tests.tracking.stand_ins import SERVICE_KEY, SESSION, TICKET, Api, running
 
 COOKIE = "goodfit_session"

@@ -13,9 +13,10 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
+from backend.stack.postgres import free_port
 from backend.tracking.mlflow import MlflowTracker, record_request
 from backend.tracking.port import FitRecord, RecordedRun, TrackerError, TrackerUnavailable
-from tests.tracking.conftest import MlflowServer, free_port
+from tests.tracking.conftest import MlflowServer
 from tests.tracking.record import make_record
 from tests.tracking.stand_ins import SERVICE_KEY, LossyNetwork, running
 
@@ -216,8 +217,8 @@ def test_a_permission_that_somebody_has_is_kept(
         {"metrics": {f"m{number}": float(number) for number in range(1_200)}},
         {"metrics": {"infinite": float("inf"), "undefined": float("nan")}},
         {"dataset_name": "n" * 2_000, "input_example": []},
-        {"output": {"name": "p", "task": "classification", "classes": ["a", "b"]}},
-        {"output": {"name": "p", "task": "classification", "classes": [True, False]}},
+        {"output": {"name": "p", "task": "multiclass", "classes": ["a", "b"]}},
+        {"output": {"name": "p", "task": "binary", "classes": [True, False]}},
     ],
     ids=["tags", "params", "metrics", "not finite", "names", "classes", "booleans"],
 )

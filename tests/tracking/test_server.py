@@ -18,9 +18,10 @@ from backend.settings import (
     Settings,
     TrackingSettings,
 )
+from backend.stack.postgres import free_port
 from backend.tracking.gate.callers import SERVICE_USERNAME
 from backend.tracking.gate.environment import TrackingNotConfigured, database_url
-from tests.tracking.conftest import SECRET, MlflowServer, free_port
+from tests.tracking.conftest import SECRET, MlflowServer
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGURATION = ROOT / "backend" / "tracking" / "gate" / "auth.ini"

@@ -19,6 +19,8 @@ from backend.science.plots.style import (
 )
 
 Floats = npt.NDArray[np.float64]
+# In fewer rows noise bends every line.
+FEWEST_JUDGED: Final = 30
 TITLE: Final = "Residuals vs fitted"
 # Up to here every point is drawn; above, bins and the most extreme points.
 MOST_POINTS: Final = 20_000
@@ -84,8 +86,12 @@ def compute(inputs: PlotInputs) -> PlotNumbers:
 
 
 def _listed(values: Floats) -> list[float]:
-    """Six digits are more than a plot can show, and half the bytes."""
-    return [float(f"{value:.6g}") for value in values]
+    """Rounded to a millionth of their range: more than a plot can show, in half the bytes."""
+    span = float(np.ptp(values)) if len(values) else 0.0
+    if span == 0 or not np.isfinite(span):
+        return [float(value) for value in values]
+    decimals = 6 - int(np.floor(np.log10(span)))
+    return [float(value) for value in np.round(values, decimals)]
 
 
 def _bins(predicted: Floats, residual: Floats) -> dict[str, Any]:
@@ -95,6 +101,11 @@ def _bins(predicted: Floats, residual: Floats) -> dict[str, Any]:
 
 def _judge(predicted: Floats, residual: Floats, trend: tuple[Floats, Floats]) -> tuple[str, str]:
     """A sentence and an advice from the numbers; the strongest finding wins."""
+    if len(residual) < FEWEST_JUDGED:
+        return (
+            f"{len(residual)} hold-out rows are too few to see a pattern.",
+            "Keep a larger share of the rows for scoring, or collect more.",
+        )
     spread = float(residual.std())
     if spread == 0:
         return "Every residual is the same.", "Check whether a feature is the target in disguise."
