@@ -26,7 +26,7 @@ from backend.storage.blobs import BlobStore
 _log = logging.getLogger(__name__)
 # Importing a slice's tasks module registers its tasks.
 TASK_MODULES: Final = (fit_tasks,)
-PRELOADED: Final = ("backend.science.run",)
+PRELOADED: Final = ("backend.science.warm",)
 HEARTBEAT_SECONDS: Final = 2.0
 # How long work may go on after SIGTERM before it goes back into the queue.
 DRAIN_SECONDS: Final = 5.0

@@ -1,12 +1,13 @@
 """The API as the dashboard sees it: typed calls, and errors by who must act.
 
 ApiError
-├── Unreachable   the server does not answer: the user tries again, nothing is lost
+├── Unreachable   the server does not answer, or fails (5xx): the user tries again, nothing is lost
 ├── SignedOut     the session ended: the login form
 └── Refused       the server says no and why (RFC 9457 problem)
     └── NotThere  404: absent, or not shared with the user
 """
 
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -44,7 +45,7 @@ class ApiError(Exception):
 
 
 class Unreachable(ApiError):
-    """The server does not answer."""
+    """The server does not answer, or not with an answer of its own (5xx)."""
 
 
 class SignedOut(ApiError):
@@ -88,16 +89,35 @@ class Tokens:
         )
 
 
+@dataclass
+class RefreshGuard:
+    """Lets one thread of a session refresh at a time: a rotated token counts as stolen."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    used: str = ""
+    """The refresh token that gave `renewed`; a stopped script may not have stored that."""
+    renewed: Tokens | None = None
+
+
 class TokenStore(Protocol):
     """Where the tokens of one user's session are kept."""
 
     tokens: Tokens | None
 
+    @property
+    def refresh_guard(self) -> RefreshGuard: ...
+
 
 @cache
 def connection_pool(base_url: str) -> httpx.Client:
     """Connections only, shared by all users: it must never carry a user's token."""
-    return httpx.Client(base_url=base_url, timeout=TIMEOUT, headers={"User-Agent": "goodfit-ui"})
+    return httpx.Client(
+        base_url=base_url,
+        timeout=TIMEOUT,
+        headers={"User-Agent": "goodfit-ui"},
+        # Tokens must not go through a proxy that the environment names.
+        trust_env=False,
+    )
 
 
 def _refusal(response: httpx.Response) -> Refused:
@@ -122,6 +142,8 @@ def send(pool: httpx.Client, method: str, path: str, **options: Any) -> httpx.Re
         raise Unreachable(type(error).__name__) from error
     if response.status_code == httpx.codes.UNAUTHORIZED:
         raise SignedOut
+    if response.is_server_error:
+        raise Unreachable(f"status {response.status_code}")
     if response.is_error:
         raise _refusal(response)
     return response
@@ -189,9 +211,28 @@ class Api:
         if tokens is None:
             raise SignedOut
         if time.time() >= tokens.expires_at:
-            tokens = resume(self._pool, tokens.refresh)
-            self._store.tokens = tokens
+            tokens = self._refresh()
         return tokens.access
+
+    def _refresh(self) -> Tokens:
+        guard = self._store.refresh_guard
+        with guard.lock:
+            tokens = self._store.tokens
+            if tokens is None:
+                raise SignedOut
+            if time.time() < tokens.expires_at:
+                return tokens
+            if guard.renewed is None or guard.used != tokens.refresh:
+                renewed = resume(self._pool, tokens.refresh)
+                guard.used, guard.renewed = tokens.refresh, renewed
+            # A browser's session keeps its refresh token, so the renewed one may be over too.
+            elif time.time() >= guard.renewed.expires_at:
+                guard.used, guard.renewed = (
+                    guard.renewed.refresh,
+                    resume(self._pool, guard.renewed.refresh),
+                )
+            self._store.tokens = guard.renewed
+            return guard.renewed
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         headers = {**options.pop("headers", {}), "Authorization": f"Bearer {self._access_token()}"}

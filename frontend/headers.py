@@ -1,8 +1,9 @@
 """Headers that keep the page from talking to anybody but its own origin."""
 
+import re
 from typing import Final
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Streamlit's bundle compiles expressions and styles in the page, hence the two `unsafe`.
@@ -13,7 +14,7 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
         "style-src 'self' 'unsafe-inline'",
         "img-src 'self' data: blob:",
         "font-src 'self' data:",
-        "connect-src 'self' ws: wss:",
+        "connect-src 'self'",
         "worker-src 'self' blob:",
         "frame-src 'self'",
         "object-src 'none'",
@@ -22,12 +23,20 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
         "frame-ancestors 'none'",
     ]
 )
+HOST: Final = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 HEADERS: Final = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
 }
+
+
+def content_security_policy(host: str) -> str:
+    """The policy with the page's own web socket, which not every browser counts as 'self'."""
+    if not HOST.fullmatch(host):
+        return CONTENT_SECURITY_POLICY
+    own = f"connect-src 'self' ws://{host} wss://{host}"
+    return CONTENT_SECURITY_POLICY.replace("connect-src 'self'", own)
 
 
 class SecurityHeaders:
@@ -44,6 +53,8 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                host = Headers(scope=scope).get("host", "")
+                headers.setdefault("Content-Security-Policy", content_security_policy(host))
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)

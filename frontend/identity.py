@@ -19,6 +19,7 @@ from frontend.claims import claims
 from frontend.client import (
     Api,
     ApiError,
+    RefreshGuard,
     Refused,
     SignedOut,
     Tokens,
@@ -132,6 +133,7 @@ class _Holder:
 
     def __init__(self, tokens: Tokens) -> None:
         self.tokens: Tokens | None = tokens
+        self.refresh_guard = RefreshGuard()
 
 
 class BackendModel(AuthenticationModel):  # type: ignore[misc]  # the library ships no types

@@ -61,7 +61,12 @@ class Bridge:
 
     def __init__(self, settings: DashboardSettings) -> None:
         self._settings = settings
-        self._http = httpx.AsyncClient(base_url=settings.urls.api_for_processes, timeout=TIMEOUT)
+        self._http = httpx.AsyncClient(
+            base_url=settings.urls.api_for_processes,
+            timeout=TIMEOUT,
+            # The service key and cookies must not go through a proxy of the environment.
+            trust_env=False,
+        )
         self._access: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
     def routes(self) -> list[BaseRoute]:
@@ -83,6 +88,7 @@ class Bridge:
             return Response(status_code=403, headers=NO_STORE)
         try:
             answer = await self._internal("/internal/tickets/redeem", {"ticket": ticket})
+            _require_service(answer)
         except httpx.HTTPError:
             return Response(status_code=503, headers=NO_STORE)
         if answer.is_error:
@@ -115,7 +121,7 @@ class Bridge:
         if cookie:
             self._access.pop(_cookie_key(cookie), None)
             try:
-                await self._internal("/internal/logout", {"token": cookie})
+                (await self._internal("/internal/logout", {"token": cookie})).raise_for_status()
             except httpx.HTTPError:
                 response.headers["X-Goodfit-Revoked"] = "no"
         return response
@@ -143,7 +149,8 @@ class Bridge:
             return Response(status_code=304, headers=_passed(answer))
         if answer.is_error:
             await answer.aclose()
-            return _picture(NO_PLOT, answer.status_code)
+            text = NO_SERVER if answer.is_server_error else NO_PLOT
+            return _picture(text, answer.status_code)
         return StreamingResponse(_content(answer), headers=_passed(answer), media_type="image/png")
 
     async def download(self, request: Request) -> Response:
@@ -158,7 +165,8 @@ class Bridge:
             return Response(NO_SERVER, 503, headers=NO_STORE, media_type="text/plain")
         if answer.is_error:
             await answer.aclose()
-            text = f"No dataset {dataset_id}, or it is not shared with you."
+            absent = f"No dataset {dataset_id}, or it is not shared with you."
+            text = NO_SERVER if answer.is_server_error else absent
             return Response(text, answer.status_code, headers=NO_STORE, media_type="text/plain")
         return StreamingResponse(
             _content(answer), headers=_passed(answer), media_type="application/octet-stream"
@@ -174,6 +182,7 @@ class Bridge:
             answer = await self._http.post(
                 f"{BASE}/auth/ticket", headers={"Authorization": f"Bearer {token}"}
             )
+            _require_service(answer)
             if answer.is_error:
                 raise CookieRefused
         except CookieRefused:
@@ -224,15 +233,23 @@ class Bridge:
             return kept[0]
         form = {"grant_type": "refresh_token", "refresh_token": cookie}
         answer = await self._http.post(f"{BASE}/auth/token", data=form)
-        if answer.is_error:
+        # 422: no session has a value of this form.
+        if answer.status_code in (401, 422):
             self._access.pop(key, None)
             raise CookieRefused
+        answer.raise_for_status()
         token = TokenOut.model_validate_json(answer.content)
         lifetime = min(TOKEN_SECONDS, token.expires_in / 2)
         self._access[key] = (token.access_token, time.monotonic() + lifetime)
         while len(self._access) > KEPT_TOKENS:
             self._access.popitem(last=False)
         return token.access_token
+
+
+def _require_service(answer: httpx.Response) -> None:
+    """Raises where the API fails, which says nothing about the cookie or the ticket."""
+    if answer.is_server_error:
+        answer.raise_for_status()
 
 
 def _cookie_key(cookie: str) -> str:

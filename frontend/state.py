@@ -3,6 +3,7 @@
 No other module but the sign-in seam touches `st.session_state`.
 """
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,13 +13,15 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 from backend.accounts.schemas import UserOut
-from frontend.client import Tokens
+from frontend.client import RefreshGuard, Tokens
 
 Value = TypeVar("Value")
 PREFIX: Final = "goodfit."
 # The library's own, which tells that this tab signed out although its cookie is still in view.
 SIGNED_OUT_KEY: Final = "logout"
 HISTORY_LENGTH: Final = 10
+GUARD_KEY: Final = "goodfit.refresh_guard"
+_making_guard: Final = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,22 @@ class SessionState:
     chosen = _Entry[Chosen | None](lambda: None)
     upload_problem = _Entry[str](str)
     uploader_round = _Entry[int](int)
+    upload_salt = _Entry[str](str)
     run_key = _Entry[str](str)
     deeds = _Entry[tuple[Deed, ...]](tuple)
     selected_fit = _Entry[int | None](lambda: None)
     selected_dataset = _Entry[int | None](lambda: None)
     notice = _Entry[str](str)
     pages = _Entry[dict[str, Page]](dict)
+
+    @property
+    def refresh_guard(self) -> RefreshGuard:
+        """One for all the scripts of this session."""
+        with _making_guard:
+            if GUARD_KEY not in st.session_state:
+                st.session_state[GUARD_KEY] = RefreshGuard()
+            guard: RefreshGuard = st.session_state[GUARD_KEY]
+            return guard
 
     def clear(self) -> None:
         """Forgets everything of the user; a later one in the same tab finds nothing."""

@@ -1,5 +1,7 @@
 """Sending a file to the API as soon as it is dropped."""
 
+import hashlib
+import uuid
 from datetime import UTC, datetime
 from typing import Final
 
@@ -8,14 +10,13 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from backend.datasets.schemas import DatasetOut
 from frontend import identity, text
-from frontend.client import ApiError, Refused, SignedOut
+from frontend.client import ApiError, Refused, SignedOut, Unreachable
 from frontend.state import Deed, state
 
 FILE_TYPES: Final = ("csv", "tsv", "txt")
 NOTHING_STORED: Final = "Nothing was stored."
 CORRECT_IT: Final = "Correct the file and drop it again."
 TOO_LARGE: Final = 413
-UNAVAILABLE: Final = 503
 
 
 def drop_zone(key: str, label: str) -> UploadedFile | None:
@@ -34,14 +35,14 @@ def send_dataset(file: UploadedFile) -> DatasetOut | None:
     dataset: DatasetOut | None = None
     with st.spinner(label):
         try:
-            dataset = identity.api().upload(file.name, file, key=file.file_id)
+            dataset = identity.api().upload(file.name, file, key=_key("new", file))
         except SignedOut:
             raise
         except ApiError as error:
-            state.upload_problem = upload_problem(file.name, error)
+            _note_failure(file.name, error)
     state.uploader_round += 1
     if dataset is not None:
-        state.upload_problem = ""
+        state.upload_problem = state.upload_salt = ""
         state.remember(Deed("uploaded", dataset.id, dataset.name, datetime.now(UTC)))
     return dataset
 
@@ -51,17 +52,33 @@ def send_version(dataset: DatasetOut, file: UploadedFile) -> bool:
     done = False
     with st.spinner(f"Reading {text.plain(file.name)}, {text.size(file.size)} …"):
         try:
-            version = identity.api().upload_version(dataset.id, file.name, file, key=file.file_id)
+            key = _key(str(dataset.id), file)
+            version = identity.api().upload_version(dataset.id, file.name, file, key=key)
         except SignedOut:
             raise
         except ApiError as error:
-            state.upload_problem = upload_problem(file.name, error)
+            _note_failure(file.name, error)
         else:
             done = True
-            state.upload_problem = ""
+            state.upload_problem = state.upload_salt = ""
             state.notice = f"Version {version.version} is stored."
     state.uploader_round += 1
     return done
+
+
+def _key(target: str, file: UploadedFile) -> str:
+    """The same for a file that is dropped again after no answer came, so it is stored once."""
+    state.upload_salt = state.upload_salt or uuid.uuid4().hex
+    content = hashlib.file_digest(file, "sha256").hexdigest()
+    file.seek(0)
+    parts = (state.upload_salt, identity.current_user().username, target, file.name, content)
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
+
+
+def _note_failure(file_name: str, error: ApiError) -> None:
+    if not isinstance(error, Unreachable):
+        state.upload_salt = ""  # it was answered: the next try is another upload
+    state.upload_problem = upload_problem(file_name, error)
 
 
 def upload_problem(file_name: str, error: ApiError) -> str:
@@ -72,10 +89,7 @@ def upload_problem(file_name: str, error: ApiError) -> str:
             f"**{name}**: the server does not answer. {NOTHING_STORED} "
             "Try again: a repeated upload is not stored twice."
         )
-    advice = {
-        TOO_LARGE: "Take fewer rows or columns.",
-        UNAVAILABLE: "Try again in a moment.",
-    }.get(error.status, CORRECT_IT)
+    advice = "Take fewer rows or columns." if error.status == TOO_LARGE else CORRECT_IT
     return f"**{name}**: {text.plain(error.detail)}  \n{NOTHING_STORED} {advice}"
 
 

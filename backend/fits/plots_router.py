@@ -1,6 +1,7 @@
 """The plots of a fit: as PNG streams, and the numbers behind them."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response, status
@@ -71,7 +72,12 @@ async def draw_plot(
         numbers = json.dumps(plots[kind]["data"]).encode()
         png = await renderer.draw(etag, kind, numbers, style)
     headers["Content-Length"] = str(len(png))
-    return StreamingResponse(iter((png,)), media_type="image/png", headers=headers)
+    return StreamingResponse(_chunks(png), media_type="image/png", headers=headers)
+
+
+async def _chunks(png: bytes) -> AsyncIterator[bytes]:
+    """Async, since a plain iterator would be sent through a thread."""
+    yield png
 
 
 @router.get("/{fit_id}/plots/{kind}")

@@ -40,21 +40,28 @@ class FitRepository(ScopedRepository[Fit]):
             select(Fit)
             .where(visible_in_project(Fit.project_id, self.viewer))
             .where(Fit.trashed_at.is_(None))
-            .options(
-                joinedload(Fit.creator),
-                joinedload(Fit.dataset),
-                joinedload(Fit.dataset_version).load_only(DatasetVersion.version, raiseload=True),
-            )
         )
 
+    def _described(self) -> Select[Fit]:
+        """With the names that are shown beside a fit."""
+        return self.scoped().options(
+            joinedload(Fit.creator),
+            joinedload(Fit.dataset),
+            joinedload(Fit.dataset_version).load_only(DatasetVersion.version, raiseload=True),
+        )
+
+    async def get_results(self, fit_id: int) -> Fit:
+        """A fit for its results alone: plots are asked for often and need no names."""
+        return await self.get_one(self.scoped().where(Fit.id == fit_id))
+
     async def get(self, fit_id: int, *, for_update: bool = False) -> Fit:
-        statement = self.scoped().where(Fit.id == fit_id)
+        statement = self._described().where(Fit.id == fit_id)
         if for_update:
             statement = statement.with_for_update(of=Fit)
         return await self.get_one(statement.execution_options(populate_existing=True))
 
     async def find(self, fit_id: int, *, for_update: bool = False) -> Fit | None:
-        statement = self.scoped().where(Fit.id == fit_id)
+        statement = self._described().where(Fit.id == fit_id)
         if for_update:
             statement = statement.with_for_update(of=Fit)
         return await self.find_one(statement.execution_options(populate_existing=True))
@@ -70,7 +77,7 @@ class FitRepository(ScopedRepository[Fit]):
             Fit.created_by: self.viewer.user_id if filter_by.mine else None,
         }
         wanted = [column == value for column, value in conditions.items() if value is not None]
-        statement = self.scoped().where(*wanted)
+        statement = self._described().where(*wanted)
         return await fetch_page(
             self.session, statement, page, keys=SORT_KEYS, id_column=Fit.id, signer=signer
         )

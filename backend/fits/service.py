@@ -207,7 +207,7 @@ async def trash_fit(session: AsyncSession, viewer: Viewer, fit: Fit) -> None:
 
 async def finished_fit(session: AsyncSession, viewer: Viewer, fit_id: int) -> Fit:
     """A fit that has results."""
-    fit = await FitRepository(session, viewer).get(fit_id)
+    fit = await FitRepository(session, viewer).get_results(fit_id)
     if fit.state != FitState.SUCCEEDED:
         raise Conflict(
             f"This fit is {fit.state}; it has no results{' yet' if not fit.finished_at else ''}.",

@@ -3,6 +3,8 @@
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Literal
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -93,15 +95,23 @@ def _watch_tracking(fit_id: int) -> None:
 
 
 def _draw_unfinished(fit: FitOut) -> None:
-    if (fit.seconds or 0.0) < FAST_FOR_SECONDS and fit.attempt <= 1:
+    if is_watched_fast(fit):
         _watch_fast(fit.id)
     else:
         _watch_slowly(fit.id)
 
 
+def is_watched_fast(fit: FitOut) -> bool:
+    """Whether it may end at any moment; most fits do within their first seconds."""
+    if fit.started_at is None:
+        return fit.attempt <= 1
+    running = (datetime.now(UTC) - fit.started_at).total_seconds()
+    return running < FAST_FOR_SECONDS and fit.attempt <= 1
+
+
 @st.fragment(run_every=FAST_SECONDS)
 def _watch_fast(fit_id: int) -> None:
-    _watch(fit_id)
+    _watch(fit_id, fast=True)
 
 
 @st.fragment(run_every=SLOW_SECONDS)
@@ -109,11 +119,11 @@ def _watch_slowly(fit_id: int) -> None:
     _watch(fit_id)
 
 
-def _watch(fit_id: int) -> None:
+def _watch(fit_id: int, *, fast: bool = False) -> None:
     with errors_shown("watch"):
         api = identity.api()
         fit = api.fit(fit_id)
-        if not is_unfinished(fit):
+        if not is_unfinished(fit) or (fast and not is_watched_fast(fit)):
             st.rerun()
         message = text.plain(fit.progress_message) or _waiting_text(fit)
         st.progress(min(1.0, max(0.0, fit.progress)), text=message)
@@ -170,14 +180,16 @@ def _draw_metrics(fit: FitOut) -> None:
 
 
 def _draw_metric(name: str, metrics: Mapping[str, float], baseline: Mapping[str, float]) -> None:
-    delta = None
+    delta: str | None = None
+    color: Literal["green", "red", "off"] = "off"
     if name in baseline:
         better = (metrics[name] < baseline[name]) is (name in text.LESS_IS_BETTER)
-        delta = f"{'' if better else '-'}baseline {text.number(baseline[name])}"
+        delta, color = f"baseline {text.number(baseline[name])}", "green" if better else "red"
     st.metric(
         text.METRIC_TITLES[name],
         text.number(metrics[name]),
         delta,
+        delta_color=color,
         delta_arrow="off",
         border=True,
     )

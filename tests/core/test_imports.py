@@ -19,7 +19,7 @@ def test_api_and_worker_start_without_the_science_libraries(module: str) -> None
 
 def test_fork_server_loads_scikit_learn_but_nothing_with_threads() -> None:
     program = (
-        "import backend.science.run, sys, threading;print(threading.active_count(), *sys.modules)"
+        "import backend.science.warm, sys, threading;print(threading.active_count(), *sys.modules)"
     )
     answer = subprocess.run(  # noqa: S603  # our own program
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

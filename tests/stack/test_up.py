@@ -153,7 +153,7 @@ def test_what_keeps_dying_ends_all_and_its_log_is_named(open_folder: Path) -> No
     home = open_folder / "home"
     with running(home, STAND_IN_FAILS="mlflow") as stack:
         assert stack.ended(60) == 1
-        assert stack.text().count("mlflow ended (exit code 1)") == 4
+        assert stack.text().count("mlflow ended (exit code 1)") == 5
         assert str(home / "logs" / "mlflow.log") in stack.text()
         assert "this stand-in cannot start" in stack.text()
 

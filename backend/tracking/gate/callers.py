@@ -14,8 +14,9 @@ import httpx
 from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import cookie_parser
 
+from backend.core.security import BROWSER_PREFIX
+
 SERVICE_USERNAME: Final = "goodfit-service"
-BROWSER_PREFIX: Final = "gb_"
 # Opaque tokens that are not for calls: refresh, browser, ticket, sign-in link.
 _NOT_FOR_CALLS: Final = ("gr_", BROWSER_PREFIX, "gt_", "gl_")
 _LONGEST_TOKEN: Final = 4_000
@@ -139,6 +140,8 @@ class CallerDirectory:
 
     async def _introspect(self, token: str) -> Caller | None:
         response = await self._post("/introspect", {"token": token})
+        if response.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
+            return None  # nobody's token has this form
         if response.status_code != httpx.codes.OK:
             raise ApiUnavailable(f"introspection answered {response.status_code}")
         try:

@@ -185,12 +185,15 @@ class Gate:
             return None, receive
         try:
             body, again = await _buffered(receive)
-            names_tag = _names_platform_tag(json.loads(body)) if body else False
+            content = json.loads(body) if body else {}
         except BodyTooLarge:
             return _error(413, "BAD_REQUEST", "The body is too large."), receive
         except (ValueError, RecursionError):
             return _error(400, "BAD_REQUEST", "The body is not JSON."), receive
-        if names_tag or f"/{PLATFORM_TAG_PREFIX}" in request.path:
+        if not isinstance(content, dict):
+            # MLflow decodes a string a second time.
+            return _error(400, "BAD_REQUEST", "The body is not a JSON object."), receive
+        if _names_platform_tag(content) or f"/{PLATFORM_TAG_PREFIX}" in request.path:
             message = f"Only the platform itself sets {PLATFORM_TAG_PREFIX}* tags."
             return _error(403, "PERMISSION_DENIED", message), again
         return None, again
@@ -230,11 +233,20 @@ class Gate:
         ticket = query.get("ticket", [""])[-1]
         wanted = local_path(query.get("next", ["/"])[-1])
         session = await self._directory.redeem(ticket) if _TICKET.fullmatch(ticket) else None
-        if session is None:
+        if session is None or not await self._may_enter(request, session):
             return _redirect(self._sign_in_address(wanted))
         response = _redirect(wanted)
         self._set_cookie(response, session)
         return response
+
+    async def _may_enter(self, request: _Request, session: BrowserSession) -> bool:
+        """Whether the cookie may be set: a link must not turn somebody into another user."""
+        if not request.credentials.by_cookie:
+            return True
+        present = await self._directory.find(request.credentials)
+        if present is None:
+            return True
+        return present == await self._directory.find(Presented(session.session, by_cookie=True))
 
     def _set_cookie(self, response: Response, session: BrowserSession) -> None:
         response.set_cookie(
