@@ -222,17 +222,13 @@ class Api:
                 raise SignedOut
             if time.time() < tokens.expires_at:
                 return tokens
-            if guard.renewed is None or guard.used != tokens.refresh:
-                renewed = resume(self._pool, tokens.refresh)
-                guard.used, guard.renewed = tokens.refresh, renewed
-            # A browser's session keeps its refresh token, so the renewed one may be over too.
-            elif time.time() >= guard.renewed.expires_at:
-                guard.used, guard.renewed = (
-                    guard.renewed.refresh,
-                    resume(self._pool, guard.renewed.refresh),
-                )
-            self._store.tokens = guard.renewed
-            return guard.renewed
+            if guard.renewed is not None and guard.used == tokens.refresh:
+                tokens = guard.renewed
+            if time.time() >= tokens.expires_at:
+                guard.used, guard.renewed = tokens.refresh, resume(self._pool, tokens.refresh)
+                tokens = guard.renewed
+            self._store.tokens = tokens
+            return tokens
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         headers = {**options.pop("headers", {}), "Authorization": f"Bearer {self._access_token()}"}

@@ -65,6 +65,7 @@ class ChildProcesses:
     def __init__(self, preload: Sequence[str]) -> None:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))
+        self._reaping: set[asyncio.Task[None]] = set()
 
     def warm_up(self) -> None:
         """Start the fork server; it loads its modules while the worker goes on."""
@@ -89,9 +90,12 @@ class ChildProcesses:
             return await self._listen(receiver, process, on_progress)
         finally:
             _kill(process)
-            await asyncio.shield(asyncio.to_thread(process.join, KILL_WAIT_SECONDS))
             receiver.close()
             held.close()
+            # It is dead already; nobody has to wait until its exit code was collected.
+            reaping = asyncio.create_task(asyncio.to_thread(process.join, KILL_WAIT_SECONDS))
+            self._reaping.add(reaping)
+            reaping.add_done_callback(self._reaping.discard)
 
     async def _listen(
         self,

@@ -162,3 +162,15 @@ async def test_way_to_mlflow_without_cookie_leads_to_the_sign_in(
 ) -> None:
     answer = await browser.get("/goodfit/mlflow", params={"path": "/x"})
     assert answer.headers["location"] == "/?next=mlflow&path=%2Fx"
+
+
+async def test_failing_api_does_not_end_the_sign_in(
+    browser: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _sign_in(browser, world)
+    monkeypatch.setattr(world, "tokens", None)  # the stand-in answers 500
+    answer = await browser.get(PLOT)
+    assert answer.status_code == 503
+    assert "does not answer" in answer.text
+    gone = await browser.post("/goodfit/signout", headers={"Origin": ORIGIN})
+    assert gone.headers["X-Goodfit-Revoked"] == "no"

@@ -106,3 +106,15 @@ async def test_an_unreachable_api_or_a_wrong_key_is_no_permission() -> None:
         with pytest.raises(ApiUnavailable):
             await stranger.find(credentials)
         await stranger.close()
+
+
+async def test_a_token_of_a_wrong_form_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    api = Api()
+    monkeypatch.setattr(api, "answer", lambda *_: (422, {}))
+    credentials = presented(
+        {"authorization": "Bearer gf_long"}, cookie_name=COOKIE, service_key=SERVICE_KEY
+    )
+    with running(api):
+        directory = CallerDirectory(api.url, SERVICE_KEY)
+        assert await directory.find(credentials) is None
+        await directory.close()

@@ -10,7 +10,7 @@ import pytest
 
 from backend.tracking.port import FitRecord, RecordedRun
 from tests.tracking.conftest import DASHBOARD, MlflowServer
-from tests.tracking.stand_ins import SESSION, TICKET
+from tests.tracking.stand_ins import IDENTITIES, SESSION, TICKET
 
 Recorded = Callable[[str, int], tuple[FitRecord, RecordedRun]]
 API = "/api/2.0/mlflow"
@@ -278,3 +278,26 @@ def test_the_ticket_and_the_cookie_stay_out_of_the_log(mlflow_server: MlflowServ
     assert any(line.get("path") == "/goodfit/session" for line in lines)
     for secret in ("gt_marker_in_the_log", SESSION, "gf_anna", *mlflow_server.passwords):
         assert secret not in log
+
+
+@pytest.mark.parametrize("body", [json.dumps(json.dumps({"key": "goodfit.x"})), "[]", "null"])
+def test_a_body_that_is_no_object_is_refused(mlflow_server: MlflowServer, body: str) -> None:
+    with mlflow_server.client("gf_anna") as client:
+        answer = client.post(f"{API}/runs/set-tag", content=body)
+    assert answer.status_code == 400, answer.text
+
+
+@pytest.mark.parametrize(("username", "enters"), [("ben", False), ("anna", True)])
+def test_a_link_does_not_turn_somebody_into_another_user(
+    mlflow_server: MlflowServer, monkeypatch: pytest.MonkeyPatch, username: str, enters: bool
+) -> None:
+    present = f"gb_present_session_of_{username}"
+    monkeypatch.setitem(IDENTITIES, present, (username, "member"))
+    mlflow_server.api.tickets.add("gt_of_anna_for_another")
+    path = "/goodfit/session?ticket=gt_of_anna_for_another&next=%2Fwanted"
+    with mlflow_server.client(Cookie=f"goodfit_session={present}") as client:
+        answer = client.get(path)
+    assert answer.status_code == 303
+    assert ("Set-Cookie" in answer.headers) is enters
+    refused = f"{DASHBOARD}/?next=mlflow&path=%2Fwanted"
+    assert answer.headers["Location"] == ("/wanted" if enters else refused)
