@@ -2,6 +2,7 @@
 
 import csv
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 COOKIE = "goodfit_session"
 PLOT = "img[src^='/goodfit/plots/']"
 # The machine may be busy; the product's own budget is a matter of the benchmarks.
+GATE_MEMORY_SECONDS = 5
 PATIENCE_MS = 60_000
 
 
@@ -126,8 +128,11 @@ def _expect_replay_refused(context: BrowserContext, stack: Stack, fit: str, cook
     expect(page.get_by_label("User name")).to_be_visible(timeout=PATIENCE_MS)
     answer = context.request.get(f"{stack.dashboard}/goodfit/plots/1/residuals.png")
     assert answer.status == 401
-    mlflow = context.request.get(f"{stack.mlflow}/", max_redirects=0)
-    assert mlflow.status in (303, 401)
+    # MLflow's gate remembers who holds a cookie for a few seconds, and no longer.
+    deadline = time.monotonic() + GATE_MEMORY_SECONDS
+    while context.request.get(f"{stack.mlflow}/", max_redirects=0).status not in (303, 401):
+        assert time.monotonic() < deadline, "a signed-out cookie still opens MLflow"
+        page.wait_for_timeout(250)
 
 
 def test_deep_link_survives_sign_in_and_back_leads_home(
