@@ -4,18 +4,32 @@ from backend.tables.base import Table
 from backend.tables.dataset import Dataset, DatasetVersion
 from backend.tables.fit import Fit
 from backend.tables.idempotency import IdempotencyKey
+from backend.tables.model import (
+    AliasChange,
+    Model,
+    ModelAlias,
+    ModelVersion,
+    Retraining,
+    RetrainingPolicy,
+)
 from backend.tables.project import Project, ProjectMember
 from backend.tables.signin import RefreshToken, SignInAttempt, SignInLink, SignInSession, Ticket
 from backend.tables.user import User
 
 __all__ = [
+    "AliasChange",
     "Dataset",
     "DatasetVersion",
     "Fit",
     "IdempotencyKey",
+    "Model",
+    "ModelAlias",
+    "ModelVersion",
     "Project",
     "ProjectMember",
     "RefreshToken",
+    "Retraining",
+    "RetrainingPolicy",
     "SignInAttempt",
     "SignInLink",
     "SignInSession",

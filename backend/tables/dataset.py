@@ -13,7 +13,7 @@ class Dataset(Table):
     """A named series of versions in one project."""
 
     __tablename__ = "datasets"
-    __table_args__ = (CheckConstraint("kind in ('table')", name="kind"),)
+    __table_args__ = (CheckConstraint("kind in ('table', 'image')", name="kind"),)
 
     id: Mapped[BigId]
     project_id: Mapped[BigRef] = mapped_column(ForeignKey("projects.id"), index=True)
@@ -43,7 +43,7 @@ class DatasetVersion(Table):
     __tablename__ = "dataset_versions"
     __table_args__ = (
         UniqueConstraint("dataset_id", "version"),
-        CheckConstraint("origin in ('upload')", name="origin"),
+        CheckConstraint("origin in ('upload', 'recipe', 'inline')", name="origin"),
     )
 
     id: Mapped[BigId]
@@ -57,6 +57,7 @@ class DatasetVersion(Table):
     parquet_sha256: Mapped[str]
     # sha256 of the typed content: equal for equal tables whatever the file format.
     content_digest: Mapped[str]
+    # Rows of a table, or images; an image's row holds its bytes and its label.
     rows: Mapped[int] = mapped_column(BigInteger)
     columns: Mapped[list[dict[str, Any]]]
     # Apart from the descriptions, which lists do not load.
@@ -64,5 +65,8 @@ class DatasetVersion(Table):
     bytes: Mapped[int] = mapped_column(BigInteger)
     suggested_target: Mapped[dict[str, Any] | None]
     warnings: Mapped[list[str]]
+    # The steps that made it from its parent, where it was not uploaded.
+    recipe: Mapped[list[dict[str, Any]] | None]
+    parent_version: Mapped[int | None]
     created_by: Mapped[BigRef] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[CreatedAt]

@@ -43,6 +43,10 @@ class Fit(Table):
     # Attempts that ended without a word: a worker or a process was lost.
     lost_attempts: Mapped[int] = mapped_column(default=0)
     error: Mapped[dict[str, Any] | None]
+    # The job that is queued when the fit ends, however it ends; it gets the fit's id.
+    continuation: Mapped[str | None]
+    # Rows that it must not learn from: the hold-out on which it will be compared.
+    withheld: Mapped[dict[str, Any] | None]
 
     task: Mapped[str | None]
     features: Mapped[list[str] | None]
