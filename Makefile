@@ -35,6 +35,10 @@ check: set-up-dev  ## style, types, imports, migrations, conventions
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/zizmor --quiet --offline .github
 	$(BIN)/python -m backend.stack.scratch -- $(BIN)/alembic check
 	$(BIN)/python -m pytest -q tests/conventions
 
@@ -53,5 +57,8 @@ lock: set-up-dev  ## write the lock files anew from pyproject.toml
 	$(COMPILE) locks/bootstrap.in -o locks/bootstrap.lock
 	$(COMPILE) pyproject.toml locks/build.in -o locks/app.lock
 	$(COMPILE) pyproject.toml locks/build.in --group dev -c locks/app.lock -o locks/dev.lock
+	for image in app mlflow dashboard; do \
+		$(COMPILE) --group image-$$image -c locks/app.lock -o locks/image-$$image.lock; \
+	done
 	@! grep -nE '://|--(extra-)?index|--find-links|^-[fi] ' locks/*.lock \
 		|| { echo 'a lock file names an address' >&2; exit 1; }

@@ -10,7 +10,10 @@ from backend.datasets.router import router as datasets
 from backend.fits.catalogue_router import router as estimators
 from backend.fits.plots_router import router as fit_plots
 from backend.fits.router import router as fits
+from backend.operations.router import router as operations
 from backend.projects.router import router as projects
+from backend.registry.router import router as models
+from backend.serving.router import router as predictions
 
 PREFIX = "/api/v1"
 # Every other route answers 401 to an anonymous call; the access matrix test holds this list.
@@ -25,12 +28,28 @@ PUBLIC_ROUTES = frozenset(
 )
 
 # Uploads: their routes read the body after the caller is known, and count it themselves.
-STREAMED_PATHS = re.compile(rf"{PREFIX}/datasets(/[0-9]+/versions)?")
+STREAMED_PATHS = re.compile(
+    rf"{PREFIX}/(datasets(/[0-9]+/versions)?"
+    r"|(models|fits)/[0-9]+/predict/file"
+    r"|models/[0-9]+/retrain)"
+)
 
 
 def build_router() -> APIRouter:
     """All resources under the version prefix."""
     router = APIRouter(prefix=PREFIX)
-    for part in (accounts, accounts_internal, projects, datasets, estimators, fits, fit_plots):
+    parts = (
+        accounts,
+        accounts_internal,
+        projects,
+        datasets,
+        estimators,
+        fits,
+        fit_plots,
+        models,
+        predictions,
+        operations,
+    )
+    for part in parts:
         router.include_router(part)
     return router

@@ -25,6 +25,14 @@ SERVERS: Final = {
     "mlflow": ("backend.tracking.gate.server:serve", "serve MLflow behind the common login"),
 }
 DASHBOARD: Final = "frontend.serve:serve"
+DATABASE_VARIABLES: Final = ("GOODFIT_DATABASE__URL", "GOODFIT_DATABASE__URL_FILE")
+OPERATION_ERRORS: Final = (
+    "backend.operations.backup.manifest:BackupError",
+    "backend.stack.binaries:PostgresError",
+    "backend.stack.child:StackError",
+    "psycopg:Error",
+    "builtins:OSError",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,7 +78,13 @@ def _parser() -> argparse.ArgumentParser:
     create = add("create-admin", _create_admin, "make an administrator, or reset one's password")
     create.add_argument("username", nargs="?", help="default: GOODFIT_ADMIN_USERNAME")
     link = add("signin-link", _signin_link, "print a one-time link while no admin can sign in")
-    for command in (up, down, status, create, link):
+    backup = add("backup", _backup, "copy databases and files into an empty folder, while it runs")
+    backup.add_argument("folder", type=Path, metavar="DIR")
+    restore = add("restore", _restore, "make an empty home from a backup, while it does not run")
+    restore.add_argument("folder", type=Path, metavar="DIR")
+    verify = add("verify", _verify, "check a backup, or without DIR the home's own files")
+    verify.add_argument("folder", type=Path, metavar="DIR", nargs="?")
+    for command in (up, down, status, create, link, backup, restore, verify):
         command.add_argument(
             "--home", help=f"the stack's folder (default: {HOME_VARIABLE}, else {DEFAULT_HOME}/)"
         )
@@ -184,6 +198,50 @@ def _signin_link(options: argparse.Namespace) -> int:
     return 0
 
 
+def _backup(options: argparse.Namespace) -> int:
+    make = pkgutil.resolve_name("backend.operations.backup.command:make")
+    with _operation_errors(), _reachable_product(options) as settings:
+        return int(make(settings, options.folder, report=_say))
+
+
+def _restore(options: argparse.Namespace) -> int:
+    bring_back = pkgutil.resolve_name("backend.operations.backup.command:bring_back")
+    home = _home(options).expanduser().resolve()
+    with _operation_errors():
+        return int(bring_back(options.folder, home, report=_say))
+
+
+def _verify(options: argparse.Namespace) -> int:
+    commands = pkgutil.resolve_name("backend.operations.backup.command")
+    with _operation_errors():
+        if options.folder is not None:
+            return int(commands.verify_backup(options.folder, report=_say))
+        with _reachable_product(options) as settings:
+            return int(commands.verify_product(settings, report=_say))
+
+
+@contextmanager
+def _reachable_product(options: argparse.Namespace) -> Iterator[Any]:
+    """The settings of the product meant: those of the environment, else those of the home."""
+    if any(name in os.environ for name in DATABASE_VARIABLES):
+        yield _settings()
+        return
+    with pkgutil.resolve_name("backend.stack.reach:databases_of")(_home(options)) as found:
+        for name, text in found.items():
+            os.environ.setdefault(name, text)
+        yield _settings()
+
+
+@contextmanager
+def _operation_errors() -> Iterator[None]:
+    """What a person can do something about becomes a line instead of a traceback."""
+    expected = tuple(pkgutil.resolve_name(name) for name in OPERATION_ERRORS)
+    try:
+        yield
+    except expected as error:
+        raise _CommandFailed(str(error)) from error
+
+
 @contextmanager
 def _database_errors() -> Iterator[None]:
     """What a person can do something about becomes a line instead of a traceback."""
@@ -214,7 +272,7 @@ def _ask_password() -> str:
 
 def _borrow_running_stack(options: argparse.Namespace) -> None:
     """Without a database in the environment, the running stack's own is meant."""
-    if any(name in os.environ for name in ("GOODFIT_DATABASE__URL", "GOODFIT_DATABASE__URL_FILE")):
+    if any(name in os.environ for name in DATABASE_VARIABLES):
         return
     find = pkgutil.resolve_name("backend.stack.control:environment_of_running")
     found = find(_home(options))

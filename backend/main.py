@@ -8,18 +8,21 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from backend.api import STREAMED_PATHS, build_router
 from backend.core import problems
 from backend.core.db import create_engine, create_sessions
+from backend.core.hosts import AllowedHosts
+from backend.core.instruments import observe_request
 from backend.core.limits import BodyLimit
-from backend.core.observability import RequestContext, configure_logging
+from backend.core.logs import configure_logging
+from backend.core.observability import RequestContext
 from backend.core.pagination import CursorSigner
 from backend.core.schemas import Problem
-from backend.fits.results import Predictor
 from backend.operations.health import router as health
+from backend.operations.metrics import router as metrics
 from backend.rendering import Renderer
+from backend.serving.predictor import Predictor
 from backend.settings import Settings
 from backend.storage.blobs import BlobStore
 
@@ -77,13 +80,14 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.cursor_signer = CursorSigner(settings.secrets.token_key.get_secret_value().encode())
     problems.install(app)
     app.include_router(health)
+    app.include_router(metrics)
     app.include_router(build_router())
     app.add_middleware(
         BodyLimit, max_bytes=settings.uploads.max_json_bytes, streamed=STREAMED_PATHS
     )
     hosts = [host.strip() for host in settings.allowed_hosts.split(",") if host.strip()]
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
-    app.add_middleware(RequestContext)
+    app.add_middleware(AllowedHosts, allowed=hosts)
+    app.add_middleware(RequestContext, on_error=problems.unexpected, observe=observe_request)
     return app
 
 

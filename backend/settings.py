@@ -111,6 +111,7 @@ class UploadSettings(_Area):
     max_bytes: int = Field(2_000_000_000, ge=1_000)
     max_columns: int = Field(2_000, ge=1)
     max_cell_bytes: int = Field(1_000_000, ge=1_000)
+    max_image_bytes: int = Field(10_000_000, ge=1_000, description="Largest image to predict for")
     max_json_bytes: int = Field(10_000_000, ge=1_000, description="Largest JSON request body")
 
 
@@ -174,6 +175,7 @@ class Settings(BaseSettings):
     mlflow_port: int = Field(5000, ge=1, le=65535)
     allowed_hosts: str = Field("127.0.0.1,localhost", description="Host names, comma separated")
     log_level: str = "INFO"
+    metrics_token: StrongSecret | None = Field(None, description="Lets Prometheus read /metrics")
     admin_username: str | None = Field(None, description="First administrator, made at start")
     admin_password: SecretStr | None = Field(None, description="Its password")
 

@@ -15,9 +15,10 @@ from pgqueuer.domain.models import Context, Job
 
 import backend.fits.tasks as fit_tasks
 from backend.core.db import create_engine, create_sessions
-from backend.core.observability import bind_job_id, configure_logging
+from backend.core.logs import bind_job, configure_logging
 from backend.jobs.children import ChildProcesses
-from backend.jobs.driver import ListeningDriver
+from backend.jobs.driver import ListeningDriver, worker_name
+from backend.jobs.queue import REQUEST_HEADER
 from backend.jobs.registry import CHORES, TASKS, ChoreSpec, Task, WorkerContext
 from backend.jobs.retry import try_again
 from backend.settings import Settings
@@ -26,7 +27,7 @@ from backend.storage.blobs import BlobStore
 _log = logging.getLogger(__name__)
 # Importing a slice's tasks module registers its tasks.
 TASK_MODULES: Final = (fit_tasks,)
-PRELOADED: Final = ("backend.science.warm",)
+PRELOADED: Final = ("backend.science.warm", "backend.jobs.children")
 HEARTBEAT_SECONDS: Final = 2.0
 # How long work may go on after SIGTERM before it goes back into the queue.
 DRAIN_SECONDS: Final = 5.0
@@ -53,7 +54,7 @@ def _entry(
     """Run a task until it ends, its job is cancelled, or the worker has to go."""
 
     async def run(job: Job, job_context: Context) -> None:
-        bind_job_id(int(job.id))
+        bind_job(int(job.id), (job.headers or {}).get(REQUEST_HEADER))
         with job_context.cancellation:
             running = asyncio.ensure_future(work(context, job.payload or b"{}"))
             leaving = asyncio.create_task(draining.wait())
@@ -106,7 +107,12 @@ async def run(settings: Settings) -> None:
         blobs=BlobStore(settings.files_url),
         children=children,
     )
-    pool = await asyncpg.create_pool(settings.database.asyncpg_url(), min_size=1, max_size=4)
+    pool = await asyncpg.create_pool(
+        settings.database.asyncpg_url(),
+        min_size=1,
+        max_size=4,
+        server_settings={"application_name": worker_name()},
+    )
     queue = PgQueuer(ListeningDriver(pool))
     draining = asyncio.Event()
     for name, spec in TASKS.items():

@@ -12,7 +12,18 @@ from frontend.identity import GoodfitAuthenticate
 from frontend.pages import PageName, mlflow_address
 from frontend.state import state
 from frontend.text import plain
-from frontend.views import account, dataset, datasets, fit, fits, home, login, new_fit
+from frontend.views import (
+    account,
+    dataset,
+    datasets,
+    fit,
+    fits,
+    home,
+    login,
+    model,
+    models,
+    new_fit,
+)
 from frontend.widgets import errors_shown, show_error
 
 # Without it MLflow opens its pages for language models.
@@ -26,11 +37,13 @@ def _pages() -> dict[str, Page]:
         PageName.HOME: st.Page(home.draw, title="Home", url_path="home", default=True),
         PageName.NEW_FIT: st.Page(new_fit.draw, title="New fit", url_path="new"),
         PageName.FITS: st.Page(fits.draw, title="Fits", url_path="fits"),
+        PageName.MODELS: st.Page(models.draw, title="Models", url_path="models"),
         PageName.DATASETS: st.Page(datasets.draw, title="Datasets", url_path="datasets"),
         PageName.FIT: st.Page(fit.draw, title="Fit", url_path="fit", visibility="hidden"),
         PageName.DATASET: st.Page(
             dataset.draw, title="Dataset", url_path="dataset", visibility="hidden"
         ),
+        PageName.MODEL: st.Page(model.draw, title="Model", url_path="model", visibility="hidden"),
         PageName.ACCOUNT: st.Page(account.draw, title="Account", url_path="account"),
     }
 

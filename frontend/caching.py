@@ -13,6 +13,7 @@ import streamlit as st
 from frontend.client import Api, SignedOut
 from frontend.state import state
 
+Client = TypeVar("Client", bound=Api)
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
 MAXIMUM_ENTRIES: Final = 50
@@ -21,27 +22,27 @@ MAXIMUM_ENTRIES: Final = 50
 def cached_per_user(
     ttl: timedelta,
 ) -> Callable[
-    [Callable[Concatenate[Api, Arguments], Answer]],
-    Callable[Concatenate[Api, Arguments], Answer],
+    [Callable[Concatenate[Client, Arguments], Answer]],
+    Callable[Concatenate[Client, Arguments], Answer],
 ]:
     """Keeps what a call of the API answered, for its user alone."""
 
     def decorate(
-        call: Callable[Concatenate[Api, Arguments], Answer],
-    ) -> Callable[Concatenate[Api, Arguments], Answer]:
+        call: Callable[Concatenate[Client, Arguments], Answer],
+    ) -> Callable[Concatenate[Client, Arguments], Answer]:
         name = f"{call.__module__}.{call.__qualname__}"
 
         @st.cache_data(scope="session", ttl=ttl, max_entries=MAXIMUM_ENTRIES, show_spinner=False)
         def answer(
             name: str,  # noqa: ARG001  # part of the key: closures of one source share a cache
             user_id: int,  # noqa: ARG001  # part of the key
-            _api: Api,
+            _api: Client,
             args: tuple[Any, ...],
             kwargs: dict[str, Any],
         ) -> Answer:
             return call(_api, *args, **kwargs)
 
-        def wrapper(api: Api, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+        def wrapper(api: Client, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
             if state.user is None:
                 raise SignedOut
             kept: Answer = answer(name, state.user.id, api, args, kwargs)

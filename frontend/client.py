@@ -9,7 +9,8 @@ ApiError
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import IO, Any, Final, Protocol, TypeVar
@@ -140,13 +141,30 @@ def send(pool: httpx.Client, method: str, path: str, **options: Any) -> httpx.Re
         response = pool.request(method, BASE + path, **options)
     except httpx.HTTPError as error:
         raise Unreachable(type(error).__name__) from error
+    _require_success(response)
+    return response
+
+
+@contextmanager
+def stream(pool: httpx.Client, method: str, path: str, **options: Any) -> Iterator[httpx.Response]:
+    """One request whose answer is read piece by piece; errors as those of `send`."""
+    try:
+        with pool.stream(method, BASE + path, **options) as response:
+            if not response.is_success:
+                response.read()
+            _require_success(response)
+            yield response
+    except httpx.HTTPError as error:
+        raise Unreachable(type(error).__name__) from error
+
+
+def _require_success(response: httpx.Response) -> None:
     if response.status_code == httpx.codes.UNAUTHORIZED:
         raise SignedOut
     if response.is_server_error:
         raise Unreachable(f"status {response.status_code}")
     if response.is_error:
         raise _refusal(response)
-    return response
 
 
 def _sign_in(pool: httpx.Client, path: str, **options: Any) -> TokenOut:
@@ -231,8 +249,16 @@ class Api:
             return tokens
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
-        headers = {**options.pop("headers", {}), "Authorization": f"Bearer {self._access_token()}"}
-        return send(self._pool, method, path, headers=headers, **options)
+        return send(self._pool, method, path, **self._authorized(options))
+
+    def _stream(
+        self, method: str, path: str, **options: Any
+    ) -> AbstractContextManager[httpx.Response]:
+        return stream(self._pool, method, path, **self._authorized(options))
+
+    def _authorized(self, options: dict[str, Any]) -> dict[str, Any]:
+        token = {"Authorization": f"Bearer {self._access_token()}"}
+        return {**options, "headers": {**options.get("headers", {}), **token}}
 
     def _get(self, kind: type[Answer], path: str, **parameters: Any) -> Answer:
         return kind.model_validate_json(self._send("GET", path, params=parameters).content)

@@ -29,6 +29,7 @@ from frontend.client import (
     sign_in,
     sign_in_by_link,
 )
+from frontend.models_client import ModelsApi
 from frontend.routes import PREFIX
 from frontend.settings import dashboard_settings
 from frontend.state import SIGNED_OUT_KEY, state
@@ -59,6 +60,11 @@ fetch('{path}', {{method: 'POST', credentials: 'same-origin', body: '{body}'}}).
 def api() -> Api:
     """The API on behalf of this session's user."""
     return Api(connection_pool(dashboard_settings().urls.api_for_processes), state)
+
+
+def models_api() -> ModelsApi:
+    """The same, with the calls about models."""
+    return ModelsApi(connection_pool(dashboard_settings().urls.api_for_processes), state)
 
 
 def current_user() -> UserOut:

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from typing import Literal, NoReturn
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import streamlit as st
 
@@ -19,23 +19,26 @@ class PageName(StrEnum):
     FIT = "fit"
     DATASETS = "datasets"
     DATASET = "dataset"
+    MODELS = "models"
+    MODEL = "model"
+    ADMIN = "admin"
     ACCOUNT = "account"
 
 
 Tone = Literal["primary", "secondary", "tertiary"]
 
 
-def go(page: PageName, **parameters: int) -> NoReturn:
+def go(page: PageName, **parameters: int | str) -> NoReturn:
     """Leaves for the page."""
     st.switch_page(state.pages[page], query_params=_texts(parameters))
 
 
-def link(page: PageName, label: str, **parameters: int) -> None:
+def link(page: PageName, label: str, **parameters: int | str) -> None:
     """A link inside the app; the label is Markdown."""
     st.page_link(state.pages[page], label=label, query_params=_texts(parameters), width="stretch")
 
 
-def _texts(parameters: dict[str, int]) -> dict[str, str]:
+def _texts(parameters: dict[str, int | str]) -> dict[str, str]:
     return {name: str(value) for name, value in parameters.items()}
 
 
@@ -48,3 +51,11 @@ def number_parameter(name: str) -> int | None:
 def mlflow_address(path: str) -> str:
     """Leads to a page of MLflow, signed in."""
     return f"{PREFIX}/mlflow?path={quote(path, safe='/')}"
+
+
+def mlflow_page(url: str) -> str:
+    """The same for an address that the API gave: only its path is followed."""
+    parts = urlsplit(url)
+    query = f"?{parts.query}" if parts.query else ""
+    fragment = f"#{parts.fragment}" if parts.fragment else ""
+    return mlflow_address(f"{parts.path or '/'}{query}{fragment}")

@@ -6,8 +6,10 @@ from typing import Final
 from backend.accounts.schemas import UserOut
 from backend.datasets.schemas import ProfileOut
 from backend.fits.schemas import EstimatorOut
+from backend.serving.schemas import SchemaOut
 from frontend.caching import cached_per_user
 from frontend.client import Api
+from frontend.models_client import ModelsApi
 
 EDITING_ROLES: Final = frozenset({"owner", "editor"})
 
@@ -39,6 +41,18 @@ def plot_texts(api: Api, fit_id: int, kind: str) -> tuple[str, str, str, str]:
     """Title, verdict, advice and description of a plot; a finished fit's never change."""
     plot = api.plot(fit_id, kind)
     return plot.title, plot.verdict, plot.advice, plot.alt
+
+
+@cached_per_user(ttl=timedelta(hours=1))
+def version_metrics(api: ModelsApi, model_id: int, version: int) -> dict[str, float]:
+    """The metrics of a model's version, which never change."""
+    return api.model_version(model_id, version).metrics
+
+
+@cached_per_user(ttl=timedelta(hours=1))
+def model_schema(api: ModelsApi, model_id: int, version: int) -> SchemaOut:
+    """The inputs and the output of a version, which never change."""
+    return api.model_schema(model_id, version)
 
 
 def may_write(user: UserOut) -> bool:

@@ -18,9 +18,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from backend.accounts.schemas import BrowserSessionOut, TicketOut, TokenOut
+from backend.accounts.schemas import BrowserSessionOut, TicketOut, TokenOut, UserOut
 from frontend.claims import claims
 from frontend.client import BASE, TIMEOUT
+from frontend.predictions import predicted_files
 from frontend.settings import DashboardSettings
 
 PREFIX: Final = "/goodfit"
@@ -34,6 +35,7 @@ NO_STORE: Final = {"Cache-Control": "no-store"}
 NEEDS_COOKIE: Final = "This picture needs your sign-in. Reload the page, or sign in again."
 NO_SERVER: Final = "The server does not answer. Reload the page to try again."
 NO_PLOT: Final = "There is no such plot."
+NO_PREDICTIONS: Final = "This file is no longer kept. Go back to the model and drop it again."
 
 
 class CookieRefused(Exception):
@@ -75,6 +77,7 @@ class Bridge:
             Route(f"{PREFIX}/signout", self.delete_cookie, methods=["POST"]),
             Route(f"{PREFIX}/plots/{{fit_id:int}}/{{kind}}.png", self.plot),
             Route(f"{PREFIX}/datasets/{{dataset_id:int}}/{{version:int}}", self.download),
+            Route(f"{PREFIX}/predictions/{{token}}", self.predictions),
             Route(f"{PREFIX}/mlflow", self.to_mlflow),
         ]
 
@@ -171,6 +174,29 @@ class Bridge:
         return StreamingResponse(
             _content(answer), headers=_passed(answer), media_type="application/octet-stream"
         )
+
+    async def predictions(self, request: Request) -> Response:
+        """A file of predictions, for the user whose page made it."""
+        try:
+            answer = await self._stream(request, "/users/me")
+            await answer.aread()
+            answer.raise_for_status()
+        except CookieRefused:
+            return RedirectResponse("/models", 303, headers=NO_STORE)
+        except httpx.HTTPError:
+            return Response(NO_SERVER, 503, headers=NO_STORE, media_type="text/plain")
+        user = UserOut.model_validate_json(answer.content)
+        found = predicted_files.open(request.path_params["token"], user_id=user.id)
+        if found is None:
+            return Response(NO_PREDICTIONS, 404, headers=NO_STORE, media_type="text/plain")
+        file, pieces = found
+        disposition = f"attachment; filename*=UTF-8''{quote(file.name, safe='')}"
+        headers = {
+            **NO_STORE,
+            "Content-Disposition": disposition,
+            "Content-Length": str(file.size),
+        }
+        return StreamingResponse(pieces, headers=headers, media_type="text/csv")
 
     async def to_mlflow(self, request: Request) -> Response:
         """To a page of MLflow with a fresh ticket, so that it opens signed in on any host."""

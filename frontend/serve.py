@@ -25,7 +25,10 @@ CACHE_LIMIT: Final = "256MB"
 # Open pages hold a websocket each; they must not keep the process from ending.
 SHUTDOWN_SECONDS: Final = 2
 TABLE_LIBRARIES: Final = ("pandas", "pyarrow")
-PAGES: Final = ("home", "new_fit", "fits", "fit", "datasets", "dataset", "account", "login")
+PAGES: Final = (
+    *("home", "new_fit", "fits", "fit", "datasets", "dataset", "models", "model"),
+    *("account", "login"),
+)
 
 
 def streamlit_options(settings: DashboardSettings) -> dict[str, Any]:

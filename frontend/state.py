@@ -13,6 +13,7 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 from backend.accounts.schemas import UserOut
+from backend.serving.schemas import PredictOut
 from frontend.client import RefreshGuard, Tokens
 
 Value = TypeVar("Value")
@@ -32,6 +33,28 @@ class Deed:
     object_id: int
     name: str
     at: datetime
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The last prediction that was tried: of which version, and what came."""
+
+    model_id: int
+    version: int
+    row: dict[str, Any]
+    answer: PredictOut
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A file of predictions that waits for its download."""
+
+    model_id: int
+    version: int
+    token: str
+    name: str
+    size: int
+    preview: tuple[dict[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -81,6 +104,17 @@ class SessionState:
     deeds = _Entry[tuple[Deed, ...]](tuple)
     selected_fit = _Entry[int | None](lambda: None)
     selected_dataset = _Entry[int | None](lambda: None)
+    selected_model = _Entry[int | None](lambda: None)
+    selected_version = _Entry[int | None](lambda: None)
+    selected_retraining = _Entry[int | None](lambda: None)
+    selected_job = _Entry[int | None](lambda: None)
+    selected_user = _Entry[int | None](lambda: None)
+    # The dialog that is open, by its name and what it is about.
+    dialog = _Entry[str](str)
+    trial = _Entry[Trial | None](lambda: None)
+    batch = _Entry[Batch | None](lambda: None)
+    batch_problem = _Entry[str](str)
+    register_key = _Entry[str](str)
     notice = _Entry[str](str)
     pages = _Entry[dict[str, Page]](dict)
 

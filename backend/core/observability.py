@@ -1,100 +1,98 @@
-"""JSON logs, one request id from the first middleware to the last log line."""
+"""The outermost middleware: request id, security headers, one log line and one observation."""
 
-import json
 import logging
-import re
 import secrets
-import sys
 import time
-from contextvars import ContextVar
-from datetime import UTC, datetime
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_request_id: ContextVar[str] = ContextVar("request_id", default="-")
-_ACCEPTED_ID: Final = re.compile(r"[\w-]{8,64}", re.ASCII)
-_STANDARD_FIELDS: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
-_log = logging.getLogger("goodfit.access")
+from backend.core.logs import bind_request, is_request_id
 
+_log = logging.getLogger("goodfit.access")
+UNMATCHED: Final = "unmatched"
 SECURITY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
 }
 
-
-def current_request_id() -> str:
-    """The id of the request that is being handled, or a dash."""
-    return _request_id.get()
+# Method, route template, status, seconds.
+Observe = Callable[[str, str, int, float], None]
 
 
-def bind_job_id(job_id: int) -> None:
-    """Let the log lines of this job carry its id where requests carry theirs."""
-    _request_id.set(f"job-{job_id}")
-
-
-class JsonFormatter(logging.Formatter):
-    """One JSON object per line; a line break in a value cannot forge a second one."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        entry: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            "request_id": current_request_id(),
-        }
-        extra = {k: v for k, v in record.__dict__.items() if k not in _STANDARD_FIELDS}
-        entry.update(extra)
-        if record.exc_info:
-            entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, default=str)
-
-
-def configure_logging(level: str) -> None:
-    """All loggers of the process write JSON lines to stderr."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("uvicorn.access").disabled = True
+def route_template(scope: Scope) -> str:
+    """The matched route as it was declared, prefix included; never the path that was asked for."""
+    matched = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
+    return getattr(matched, "path", None) or UNMATCHED
 
 
 class RequestContext:
-    """ASGI middleware: request id, security headers, one access line without query or body."""
+    """ASGI middleware around everything else.
 
-    def __init__(self, app: ASGIApp) -> None:
+    `on_error` answers what nothing inside caught: here, and not in the framework's own outermost
+    layer, the answer still gets its id and headers.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        on_error: Callable[[Exception], Response] | None = None,
+        observe: Observe | None = None,
+    ) -> None:
         self.app = app
+        self.on_error = on_error
+        self.observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-        request_id = given if _ACCEPTED_ID.fullmatch(given) else secrets.token_hex(12)
+        request_id = given if is_request_id(given) else secrets.token_hex(12)
         # Never reset: each request has its own context, and the outermost handler needs the id.
-        _request_id.set(request_id)
+        bind_request(request_id)
+        answer = _Answer(send, request_id)
         started = time.perf_counter()
-        status = 500
-
-        async def send_with_headers(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
         try:
-            await self.app(scope, receive, send_with_headers)
+            await self.app(scope, receive, answer.send)
+        except Exception as error:
+            if self.on_error is None or answer.started:
+                raise
+            await self.on_error(error)(scope, receive, answer.send)
         finally:
-            fields = {
-                "method": scope["method"],
-                "path": scope["path"],
-                "status": status,
-                "milliseconds": round((time.perf_counter() - started) * 1000, 1),
-            }
-            _log.info("request", extra=fields)
+            self._tell(scope, answer.status, time.perf_counter() - started)
+
+    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
+        if self.observe is not None:
+            self.observe(scope["method"], route_template(scope), status, seconds)
+        fields = {
+            "method": scope["method"],
+            "path": scope["path"],
+            "status": status,
+            "milliseconds": round(seconds * 1000, 1),
+        }
+        _log.info("request", extra=fields)
+
+
+class _Answer:
+    """Passes the response on with our headers, and remembers its status."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id
+        self.started = False
+        self.status = 500
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-ID"] = self._request_id
+            for name, value in SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
+        await self._send(message)

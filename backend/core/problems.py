@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from backend.core.errors import AppError, FieldProblem
-from backend.core.observability import current_request_id
+from backend.core.logs import current_request_id
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:goodfit:problem:"
@@ -126,7 +126,7 @@ def _is_lost(error: Exception) -> bool:
 async def _database_error(_request: Request, error: Exception) -> Response:
     """A lost database is not the caller's fault and passes: say when to try again."""
     if not _is_lost(error):
-        return await _unexpected(_request, error)
+        return unexpected(error)
     _log.warning("database or files unavailable", extra={"error": repr(error)})
     return problem_response(
         status=503,
@@ -137,7 +137,8 @@ async def _database_error(_request: Request, error: Exception) -> Response:
     )
 
 
-async def _unexpected(_request: Request, error: Exception) -> Response:
+def unexpected(error: Exception) -> Response:
+    """What nothing caught: for people an id, for us the traceback in the log."""
     _log.error("unexpected error", exc_info=error)
     return problem_response(
         status=500,
@@ -154,4 +155,3 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_error)
     for lost in (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         app.add_exception_handler(lost, _database_error)
-    app.add_exception_handler(Exception, _unexpected)

@@ -75,9 +75,10 @@ def display_name(raw: str) -> str:
 class _Receiver:
     """Callbacks of the multipart parser; the file goes to the sink, fields are collected."""
 
-    def __init__(self, upload: Upload, sink: BinaryIO, max_bytes: int) -> None:
+    def __init__(self, upload: Upload, sink: BinaryIO, max_bytes: int, *, is_text: bool) -> None:
         self.upload = upload
         self.max_bytes = max_bytes
+        self._is_text = is_text
         self.finished = False
         self._sink = sink
         self._digest = hashlib.sha256()
@@ -136,6 +137,8 @@ class _Receiver:
         self._sink.write(chunk)
 
     def _feed(self, chunk: bytes, *, final: bool = False) -> None:
+        if not self._is_text:
+            return
         try:
             self._check.feed(chunk, final=final)
         except TableProblem as problem:
@@ -171,8 +174,9 @@ async def receive(
     content_length: str | None,
     folder: Path,
     max_bytes: int,
+    is_text: bool = True,
 ) -> Upload:
-    """Stream a multipart body into the folder.
+    """Stream a multipart body into the folder; `is_text` asks for UTF-8 in the file.
 
     Raises
     ------
@@ -195,7 +199,7 @@ async def receive(
         raise TooLarge(f"The file is larger than {max_bytes:,} bytes.")
     upload = Upload(path=folder / "upload")
     with upload.path.open("wb", buffering=DISK_BUFFER) as sink:
-        receiver = _Receiver(upload, sink, max_bytes)
+        receiver = _Receiver(upload, sink, max_bytes, is_text=is_text)
         try:
             parser = MultipartParser(boundary, receiver.callbacks())  # type: ignore[arg-type]  # its TypedDict wants literals
             received = 0

@@ -4,11 +4,9 @@ import asyncio
 import json
 import logging
 import tempfile
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 from sqlalchemy import func, select
 
 from backend.core.access import SYSTEM
@@ -16,19 +14,14 @@ from backend.core.db import transaction
 from backend.fits import attempts
 from backend.fits.repository import FitRepository
 from backend.fits.states import FitState
-from backend.jobs.children import ChildDied, ChildFailed, Work
 from backend.jobs.registry import WorkerContext
 from backend.jobs.retry import LONGEST_WAIT, try_again
 from backend.projects.service import project_readers
-from backend.settings import Settings
 from backend.tables import DatasetVersion, Fit
+from backend.tracking.calls import call_mlflow, require_mlflow
 from backend.tracking.port import FitRecord, RecordedRun
 
 _log = logging.getLogger(__name__)
-# Somebody waits for a fit and a plot; nobody waits for a record.
-RECORD_NICENESS: Final = 10
-# A refused record is tried again after an upgrade or a repair, not every few seconds.
-WAIT_AFTER: Final = {"TrackerError": timedelta(minutes=5)}
 RECORD_PROGRAM: Final = "backend.tracking.mlflow:record_request"
 
 
@@ -39,7 +32,7 @@ async def record(context: WorkerContext, fit_id: int) -> None:
         lock = func.pg_try_advisory_xact_lock(func.hashtextextended(f"record fit {fit_id}", 0))
         if not (await session.execute(select(lock))).scalar_one():
             raise try_again(LONGEST_WAIT, "another worker records this fit")
-        await _require_mlflow(context.settings)
+        await require_mlflow(context.settings)
         await _record(context, fit_id)
 
 
@@ -48,40 +41,12 @@ async def _record(context: WorkerContext, fit_id: int) -> None:
         prepared = await prepare_record(context, fit_id, Path(name))
         if prepared is None:
             return
-        request = {
-            "record": prepared.model_dump(mode="json"),
-            "url": context.settings.urls.mlflow_for_processes,
-            "service_key": context.settings.secrets.service_key.get_secret_value(),
-            "timeout": context.settings.tracking.timeout.total_seconds(),
-        }
-        try:
-            answer = await context.children.run(
-                Work(RECORD_PROGRAM, request, niceness=RECORD_NICENESS), _ignore
-            )
-        except (ChildFailed, ChildDied) as failure:
-            trace = getattr(failure, "trace", "")
-            _log.warning("not recorded yet", extra={"fit_id": fit_id, "trace": trace})
-            kind = getattr(failure, "kind", "")
-            raise try_again(WAIT_AFTER.get(kind, LONGEST_WAIT), str(failure)) from failure
+        content = {"record": prepared.model_dump(mode="json")}
+        answer = await call_mlflow(context, RECORD_PROGRAM, content)
     run = RecordedRun.model_validate(answer)
     async with transaction(context.sessions) as session:
         await attempts.recorded(session, fit_id, run_id=run.run_id, experiment_id=run.experiment_id)
     _log.info("fit recorded", extra={"fit_id": fit_id, "run_id": run.run_id})
-
-
-async def _ignore(_fraction: float, _message: str) -> None:
-    """Recording is too quick for progress."""
-
-
-async def _require_mlflow(settings: Settings) -> None:
-    """Ask before a process is started in vain."""
-    url = f"{settings.urls.mlflow_for_processes}/health"
-    try:
-        async with httpx.AsyncClient(timeout=5) as client:
-            answer = await client.get(url)
-        answer.raise_for_status()
-    except httpx.HTTPError as error:
-        raise try_again(LONGEST_WAIT / 2, f"MLflow does not answer: {error}") from error
 
 
 async def prepare_record(context: WorkerContext, fit_id: int, folder: Path) -> FitRecord | None:

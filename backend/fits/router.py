@@ -1,4 +1,4 @@
-"""Fits over HTTP: run, watch, cancel, change, read, predict."""
+"""Fits over HTTP: run, watch, cancel, change, read."""
 
 from typing import Annotated, Any
 
@@ -19,8 +19,6 @@ from backend.fits.schemas import (
     FitFilter,
     FitOut,
     FitUpdate,
-    PredictOut,
-    PredictRequest,
     ResidualPage,
 )
 from backend.fits.states import FitState
@@ -203,15 +201,3 @@ async def read_residuals(
         raise Conflict("This fit used all rows; it has no hold-out.", code="fit_without_holdout")
     blobs = request.app.state.blobs
     return await run_in_threadpool(results.worst_rows, blobs, fit.artifacts["holdout"], limit)
-
-
-@router.post("/{fit_id}/predict")
-async def predict(
-    request: Request, session: SessionDep, viewer: ViewerDep, fit_id: Id, data: PredictRequest
-) -> PredictOut:
-    """Predict for rows; every missing, unknown and ill-typed column is named at once."""
-    fit = await service.finished_fit(session, viewer, fit_id)
-    await session.close()  # predicting must not hold a database connection
-    return await run_in_threadpool(
-        request.app.state.predictor.predict, fit.artifacts["model"], fit.outcome, data.rows
-    )

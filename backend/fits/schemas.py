@@ -20,7 +20,6 @@ EstimatorName = Annotated[StorableText, StringConstraints(min_length=1, max_leng
 TagKey = Annotated[StorableText, StringConstraints(min_length=1, max_length=100)]
 TagValue = Annotated[StorableText, StringConstraints(max_length=500)]
 Theme = Literal["light", "dark"]
-PREDICTION_ROWS = 10_000
 
 
 class FitCreate(Schema):
@@ -108,19 +107,6 @@ class FitFilter(Schema):
     state: FitState | None = None
     estimator: EstimatorName | None = None
     mine: bool = False
-
-
-class PredictRequest(Schema):
-    """Rows to predict for, each a map from column to value."""
-
-    rows: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=PREDICTION_ROWS)]
-
-
-class PredictOut(Schema):
-    """One prediction per row, and for classes their probabilities where the estimator has them."""
-
-    predictions: list[Any]
-    probabilities: list[dict[str, float]] | None = None
 
 
 class PlotSummary(Schema):

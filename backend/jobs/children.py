@@ -6,6 +6,7 @@ A fork server has the science libraries loaded, so a child starts in a tenth of 
 import asyncio
 import contextlib
 import ctypes
+import logging
 import multiprocessing
 import multiprocessing.forkserver
 import os
@@ -18,6 +19,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Final
+
+from backend.core.logs import bind_job, configure_logging, current_job_id, current_request_id
 
 PR_SET_PDEATHSIG: Final = 1
 KILL_WAIT_SECONDS: Final = 5.0
@@ -59,6 +62,24 @@ class Work:
     niceness: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """What the child's log lines share with those of its worker."""
+
+    request_id: str
+    job_id: int | None
+    log_level: str
+
+    @classmethod
+    def here(cls) -> "_Origin":
+        level = logging.getLevelName(logging.getLogger().getEffectiveLevel())
+        return cls(current_request_id(), current_job_id(), level)
+
+    def bind(self) -> None:
+        configure_logging(self.log_level)
+        bind_job(self.job_id, self.request_id)
+
+
 class ChildProcesses:
     """Starts children from a fork server that has the named modules loaded."""
 
@@ -82,7 +103,9 @@ class ChildProcesses:
         receiver, sender = self._context.Pipe(duplex=False)
         # The child reads the lifeline to its end, which comes when this process is gone.
         lifeline, held = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_child, args=(sender, lifeline, work), daemon=True)
+        process = self._context.Process(
+            target=_child, args=(sender, lifeline, work, _Origin.here()), daemon=True
+        )
         try:
             await asyncio.to_thread(process.start)
             sender.close()
@@ -137,7 +160,7 @@ def _kill(process: multiprocessing.process.BaseProcess) -> None:
         process.kill()
 
 
-def _child(sender: Connection, lifeline: Connection, work: Work) -> None:
+def _child(sender: Connection, lifeline: Connection, work: Work, origin: _Origin) -> None:
     """Entry of the child process."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -145,6 +168,7 @@ def _child(sender: Connection, lifeline: Connection, work: Work) -> None:
     _die_with_parent()
     threading.Thread(target=_follow, args=(lifeline,), daemon=True).start()
     os.nice(work.niceness)
+    origin.bind()
     function = pkgutil.resolve_name(work.target)
 
     def report(fraction: float, message: str) -> None:

@@ -1,10 +1,22 @@
 """PgQueuer's pool driver, without a race at its start."""
 
 import asyncio
+import os
+import socket
+from typing import Final
 
 import asyncpg
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
 from pgqueuer.ports.driver import NotifyCallback
+
+# The database shows who is connected under this name, so it knows how many workers there are.
+WORKER_PREFIX: Final = "goodfit-worker"
+_LONGEST_NAME: Final = 63
+
+
+def worker_name() -> str:
+    """One name for all connections of this worker, another for every other worker."""
+    return f"{WORKER_PREFIX} {os.getpid()} {socket.gethostname()}"[:_LONGEST_NAME]
 
 
 class ListeningDriver(AsyncpgPoolDriver):

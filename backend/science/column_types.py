@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-ColumnType = Literal["number", "integer", "boolean", "string", "date", "datetime"]
+ColumnType = Literal["number", "integer", "boolean", "string", "date", "datetime", "image"]
 # Trees compute in single precision, and squares must stay finite.
 LARGEST_NUMBER: Final = 1e38
-ColumnRole = Literal["numeric", "categorical", "boolean", "datetime", "text", "id", "constant"]
+ColumnRole = Literal[
+    "numeric", "categorical", "boolean", "datetime", "text", "id", "constant", "image"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +57,23 @@ class InputColumn:
     minimum: float | None = None
     maximum: float | None = None
     categories: list[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInput:
+    """The image that a fitted network expects.
+
+    Attributes
+    ----------
+    width, height
+        In pixels.
+    channels
+        1 for shades of grey, 3 for red, green and blue.
+    """
+
+    name: str
+    width: int
+    height: int
+    channels: int
+    type: Literal["image"] = "image"
+    numeric: bool = False

@@ -7,6 +7,7 @@ types whole columns. A value that keeps a column from being numeric is reported,
 import csv
 import hashlib
 import io
+import itertools
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,8 +54,16 @@ class TypedTable:
     delimiter: str
 
 
-def read_csv(path: Path, limits: TableLimits) -> TypedTable:
-    """Read a UTF-8 CSV file with a header line.
+@dataclass(frozen=True, slots=True)
+class TextTable:
+    """A table whose cells are text as they stand in the file; missing values are null."""
+
+    frame: pl.DataFrame
+    delimiter: str
+
+
+def read_text_table(path: Path, limits: TableLimits) -> TextTable:
+    """Read a UTF-8 CSV file with a header line, without guessing types.
 
     Parameters
     ----------
@@ -76,9 +85,40 @@ def read_csv(path: Path, limits: TableLimits) -> TypedTable:
             f"The file could be read as {rows:,} or as {text.height:,} rows. Check its quotes."
         )
     text.columns = [_clean(name) for name in raw_header]
+    return TextTable(text, delimiter)
+
+
+def read_csv(path: Path, limits: TableLimits) -> TypedTable:
+    """Read a UTF-8 CSV file with a header line, each column as the narrowest type that holds it.
+
+    Parameters
+    ----------
+    path, limits
+        As for `read_text_table`.
+
+    Raises
+    ------
+    TableProblem
+        As in `read_text_table`.
+    """
+    text = read_text_table(path, limits)
     warnings: list[str] = []
-    columns = [_infer(series, warnings) for series in text.iter_columns()]
-    return TypedTable(pl.DataFrame(columns), warnings, delimiter)
+    columns = [_infer(series, warnings) for series in text.frame.iter_columns()]
+    return TypedTable(pl.DataFrame(columns), warnings, text.delimiter)
+
+
+def line_of_row(path: Path, delimiter: str, row: int) -> int:
+    """The line on which a row of a readable file ends.
+
+    Parameters
+    ----------
+    path, delimiter
+        A file that `read_text_table` read.
+    row
+        Counted from 0, without the header.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return next(itertools.islice(_records(file, delimiter), row + 1, None))[0]
 
 
 def _find_delimiter(path: Path) -> str:

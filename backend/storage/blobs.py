@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -9,12 +10,31 @@ from pathlib import Path
 from typing import BinaryIO
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from backend.core.errors import Unavailable
 
 CHUNK_BYTES = 1 << 20
+DAMAGED = "is damaged: its bytes have another sha256"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-class BlobMissing(LookupError):
-    """A blob that the database names is not in the store."""
+class BlobMissing(Unavailable):
+    """A file is missing or damaged"""
+
+    code = "file_missing"
+
+    def __init__(self, digest: str, why: str = "is not in the store") -> None:
+        super().__init__(
+            "A file that this needs is missing or damaged. Nothing else is affected; an "
+            "administrator can restore it from a backup.",
+            retry_after=60,
+        )
+        self.digest = digest
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"{self.digest} {self.why}"
 
 
 def digest_of(path: Path) -> str:
@@ -77,14 +97,29 @@ class BlobStore:
                 sha.update(chunk)
                 sink.write(chunk)
         if sha.hexdigest() != digest:
-            raise BlobMissing(f"{digest} is damaged: its bytes have another sha256")
+            raise BlobMissing(digest, DAMAGED)
 
     def read_verified(self, digest: str) -> io.BytesIO:
         """The bytes of a blob after their sha256 was checked; for what gets unpickled."""
         content = self.read(digest)
         if hashlib.sha256(content).hexdigest() != digest:
-            raise BlobMissing(f"{digest} is damaged: its bytes have another sha256")
+            raise BlobMissing(digest, DAMAGED)
         return io.BytesIO(content)
+
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        """Every blob in the store with its bytes; slow on a large one."""
+        if not self._fs.exists(self._root):
+            return
+        for path, details in self._fs.find(self._root, detail=True).items():
+            name = path.rpartition("/")[2]
+            if _DIGEST.fullmatch(name):
+                yield name, int(details["size"])
+
+    def free_bytes(self) -> int | None:
+        """What the disk below the store still takes; None where nobody knows."""
+        if not isinstance(self._fs, LocalFileSystem) or not self._fs.exists(self._root):
+            return None
+        return shutil.disk_usage(self._root).free
 
     def check(self) -> None:
         """Raise where the store cannot be written."""

@@ -51,6 +51,15 @@ class Model(Table):
     aliases: Mapped[list["ModelAlias"]] = relationship(
         lazy="raise", viewonly=True, order_by="ModelAlias.alias"
     )
+    latest: Mapped["ModelVersion"] = relationship(
+        primaryjoin=(
+            "and_(Model.id == foreign(ModelVersion.model_id), "
+            "Model.latest_version == foreign(ModelVersion.version))"
+        ),
+        lazy="raise",
+        viewonly=True,
+        uselist=False,
+    )
 
 
 class ModelVersion(Table):

@@ -7,14 +7,33 @@ from typing import Any, Final
 
 import mlflow
 from mlflow.exceptions import MlflowException
+from mlflow.tracking.request_header.abstract_request_header_provider import RequestHeaderProvider
+from mlflow.tracking.request_header.registry import _request_header_provider_registry
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
+from backend.core.logs import NO_REQUEST, current_request_id
 from backend.tracking.port import TrackerError, TrackerUnavailable
 
 SERVICE_USERNAME: Final = "goodfit-service"
 _TOO_MANY_REQUESTS: Final = 429
 _SERVER_ERROR: Final = 500
+
+
+class _CausingRequest(RequestHeaderProvider):
+    """Sends the id of the request that caused the record, so that MLflow's log shows it."""
+
+    # One for the process, like MLflow's other settings: its upload threads know no context.
+    request_id = NO_REQUEST
+
+    def in_context(self) -> bool:
+        return self.request_id != NO_REQUEST
+
+    def request_headers(self) -> dict[str, str]:
+        return {"X-Request-ID": self.request_id}
+
+
+_request_header_provider_registry.register(_CausingRequest)  # type: ignore[no-untyped-call]  # MLflow's
 
 
 class Connection:
@@ -31,8 +50,15 @@ class Connection:
         MlflowException
             No answer.
         """
+        return self._call("POST", path, json=content)
+
+    def get(self, path: str) -> tuple[int, dict[str, Any]]:
+        """Like `post`."""
+        return self._call("GET", path)
+
+    def _call(self, method: str, path: str, **content: Any) -> tuple[int, dict[str, Any]]:
         response = http_request(  # type: ignore[no-untyped-call]  # MLflow's
-            self._host, path, "POST", json=content, raise_on_status=False
+            self._host, path, method, raise_on_status=False, **content
         )
         try:
             body = response.json()
@@ -50,6 +76,7 @@ def connect(url: str, service_key: str, timeout: float) -> Connection:
         # A repeated POST could create twice; the queue tries the whole record again instead.
         MLFLOW_HTTP_REQUEST_MAX_RETRIES="0",
     )
+    _CausingRequest.request_id = current_request_id()
     # Artifacts are looked up through the global address, whatever the client was given.
     mlflow.set_tracking_uri(url)
     return Connection(url)

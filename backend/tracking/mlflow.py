@@ -4,6 +4,7 @@
 """
 
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -27,15 +28,18 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from mlflow.types import ColSpec, Schema, TensorSpec
 
+from backend.core.logs import NO_REQUEST, current_request_id
 from backend.tracking.connection import connect, tracker_errors
 from backend.tracking.model_folder import DATASET_TYPES, save_model
-from backend.tracking.permissions import let_read
+from backend.tracking.permissions import Resource, let_read
 from backend.tracking.port import FitRecord, RecordedRun
 
 __all__ = ["MlflowTracker", "record_request"]
 
+_log = logging.getLogger(__name__)
 MODEL_NAME: Final = "model"
 FIT_TAG: Final = "goodfit.fit_id"
+REQUEST_TAG: Final = "goodfit.request_id"
 PROJECT_TAG: Final = "goodfit.project"
 # Set last: a run without it was left half-way.
 COMPLETE_TAG: Final = "goodfit.complete"
@@ -63,7 +67,7 @@ class MlflowTracker:
         """Record a fit; repeated, also after a crash at any point, it stays one run."""
         with tracker_errors():
             experiment_id = self._experiment(record)
-            let_read(self._connection, experiment_id, record.readers)
+            let_read(self._connection, Resource.experiment(experiment_id), record.readers)
             run = self._find_run(record, experiment_id)
             if run is None or run.data.tags.get(COMPLETE_TAG) != "true":
                 run = self._record(record, experiment_id, run)
@@ -192,6 +196,8 @@ def _tags(record: FitRecord) -> dict[str, str]:
         "mlflow.source.name": "goodfit",
         "mlflow.source.type": "JOB",
     }
+    if current_request_id() != NO_REQUEST:
+        tags[REQUEST_TAG] = current_request_id()
     return {_key(name): value[:_LONGEST_TAG] for name, value in tags.items()}
 
 
@@ -249,4 +255,7 @@ def record_request(
 ) -> dict[str, Any]:
     """Record one fit: `record`, `url`, `service_key` and `timeout` in, a `RecordedRun` out."""
     tracker = MlflowTracker(request["url"], request["service_key"], request["timeout"])
-    return tracker.record_fit(FitRecord.model_validate(request["record"])).model_dump()
+    record = FitRecord.model_validate(request["record"])
+    run = tracker.record_fit(record)
+    _log.info("recorded in MLflow", extra={"fit_id": record.fit_id, "run_id": run.run_id})
+    return run.model_dump()

@@ -94,6 +94,65 @@ class RecordedRun(_Message):
     model_uri: str | None = None
 
 
+class VersionRecord(_Message):
+    """One version of a model, with where it came from.
+
+    Attributes
+    ----------
+    run_id
+        The tracker's run of the version's fit.
+    username
+        Who made it a version.
+    known
+        The tracker's number of it, as far as the platform knows.
+    """
+
+    version: int
+    fit_id: int
+    run_id: str
+    username: str
+    estimator: str
+    dataset_name: str
+    dataset_version: int
+    dataset_digest: str
+    known: str | None = None
+
+
+class ModelRecord(_Message):
+    """What the tracker's registry shows of one model.
+
+    Attributes
+    ----------
+    name
+        The name in the tracker's registry; it never changes.
+    title
+        The name on the platform.
+    project
+        The project's slug.
+    readers
+        Who may read the model, and nobody else.
+    versions
+        Those whose fits the tracker has; all the others follow later.
+    aliases
+        Alias to version; also of versions that are not among `versions` yet.
+    """
+
+    model_id: int
+    name: str
+    title: str
+    description: str
+    project: str
+    readers: list[str]
+    versions: list[VersionRecord]
+    aliases: dict[str, int]
+
+
+class MirroredModel(_Message):
+    """The tracker's number of each version; one without a run in the tracker has none."""
+
+    versions: dict[int, str] = Field(default_factory=dict)
+
+
 class Tracker(Protocol):
     """Keeps finished fits where people compare them."""
 

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Literal
-from urllib.parse import urlsplit
 
 import streamlit as st
 
 from backend.fits.schemas import FitOut
 from frontend import identity, queries, text
 from frontend.client import NotThere, Refused
-from frontend.pages import PageName, go, link, mlflow_address, number_parameter
+from frontend.pages import PageName, go, link, mlflow_page, number_parameter
+from frontend.register import draw_registration
 from frontend.widgets import (
     errors_shown,
     is_unfinished,
@@ -63,21 +63,14 @@ def _draw_header(fit: FitOut) -> None:
         st.caption(f"Fit {fit.id} · by {text.plain(fit.created_by)} · {_when(fit)}")
     with st.container(horizontal=True, vertical_alignment="center", key="fit_actions"):
         if fit.mlflow_url is not None:
-            st.link_button("Open in MLflow ↗", mlflow_address(_path_of(fit.mlflow_url)))
+            st.link_button("Open in MLflow ↗", mlflow_page(fit.mlflow_url))
         may_edit = queries.may_edit(identity.api(), identity.current_user(), fit.project_id)
         if may_edit and not is_unfinished(fit) and st.button("Rerun", key="rerun"):
             again = identity.api().rerun_fit(fit.id, key=uuid.uuid4().hex)
             go(PageName.FIT, id=again.id)
+        draw_registration(fit, may_edit=may_edit)
     if fit.state.value == "succeeded" and fit.tracking == "pending":
         _watch_tracking(fit.id)
-
-
-def _path_of(url: str) -> str:
-    """The part of an address behind its host."""
-    parts = urlsplit(url)
-    query = f"?{parts.query}" if parts.query else ""
-    fragment = f"#{parts.fragment}" if parts.fragment else ""
-    return f"{parts.path or '/'}{query}{fragment}"
 
 
 def _when(fit: FitOut) -> str:

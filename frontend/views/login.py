@@ -17,7 +17,7 @@ FIELDS: Final = {
     "Password": "Password",
     "Login": "Sign in",
 }
-WAITING_PAGES: Final = {"fit": "fit", "dataset": "dataset"}
+WAITING_PAGES: Final = {"fit": "fit", "dataset": "dataset", "model": "model"}
 
 
 def draw(auth: GoodfitAuthenticate, page_address: str) -> None:

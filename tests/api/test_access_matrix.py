@@ -29,7 +29,18 @@ OWN = {
     ("GET", "/estimators/{name}"),
 }
 WRITES_OWN = {("POST", "/datasets"), ("POST", "/fits")}
-ADMIN_ONLY = {("GET", "/users"), ("POST", "/users"), ("GET", "/users/{user_id}")}
+ADMIN_ONLY = {
+    ("GET", "/users"),
+    ("POST", "/users"),
+    ("GET", "/users/{user_id}"),
+    ("GET", "/operations/jobs"),
+    ("POST", "/operations/jobs/{job_id}/retry"),
+    ("POST", "/operations/jobs/{job_id}/cancel"),
+    ("GET", "/operations/health"),
+    ("GET", "/operations/storage"),
+}
+# Beside the version prefix; tests/operations/test_metrics.py says who may read it.
+METRICS = {("GET", "/metrics")}
 INTERNAL = {
     ("POST", "/internal/tickets/redeem"),
     ("POST", "/internal/introspect"),
@@ -78,7 +89,7 @@ def _routes(app: FastAPI) -> Iterator[tuple[str, str]]:
 
 def _concrete(path: str, ids: dict[str, int]) -> str:
     values = {"version": 1, "kind": "residuals", "name": "ridge", **ids}
-    return V1 + path.format(**{**dict.fromkeys(("user_id", "session_id"), ABSENT), **values})
+    return V1 + path.format(**{**dict.fromkeys(("user_id", "session_id", "job_id"), ABSENT), **values})
 
 
 async def _call(
@@ -89,7 +100,7 @@ async def _call(
 
 def test_every_route_has_a_row(app: FastAPI) -> None:
     expected = {(m, V1 + p) for m, p in OWN | WRITES_OWN | ADMIN_ONLY | INTERNAL | OBJECTS}
-    assert set(_routes(app)) == expected | PUBLIC_ROUTES
+    assert set(_routes(app)) == expected | PUBLIC_ROUTES | METRICS
 
 
 async def test_anonymous_gets_401_everywhere_but_at_the_door(
@@ -97,7 +108,7 @@ async def test_anonymous_gets_401_everywhere_but_at_the_door(
 ) -> None:
     ids = dict.fromkeys(("dataset_id", "fit_id", "project_id"), 1)
     for method, path in _routes(app):
-        if (method, path) in PUBLIC_ROUTES:
+        if (method, path) in PUBLIC_ROUTES | METRICS:
             continue
         answer = await _call(anonymous, (method, path.removeprefix(V1)), ids)
         assert answer.status_code == 401, (method, path, answer.text)

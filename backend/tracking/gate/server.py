@@ -8,7 +8,7 @@ from typing import Final
 import psycopg
 import uvicorn
 
-from backend.core.observability import configure_logging
+from backend.core.logs import configure_logging
 from backend.settings import Settings
 from backend.tracking.gate.app import create_app
 from backend.tracking.gate.environment import (

@@ -1,0 +1,186 @@
+"""Statements over models, their versions and aliases."""
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import Select, and_, func, select
+from sqlalchemy.orm import contains_eager, joinedload, selectinload
+from sqlalchemy.sql.base import ExecutableOption
+
+from backend.core.pagination import CursorSigner, PageRequest, SortKey, fetch_page
+from backend.core.repository import ScopedRepository
+from backend.projects.service import visible_in_project
+from backend.registry.schemas import ModelFilter
+from backend.tables import (
+    AliasChange,
+    Dataset,
+    DatasetVersion,
+    Fit,
+    Model,
+    ModelAlias,
+    ModelVersion,
+)
+
+SORT_KEYS = {
+    "created_at": SortKey(Model.created_at, attrgetter("created_at")),
+    "name": SortKey(Model.name, attrgetter("name")),
+}
+CHANGE_SORT_KEYS = {
+    "changed_at": SortKey(AliasChange.changed_at, attrgetter("changed_at")),
+}
+_VERSION_DETAILS: tuple[ExecutableOption, ...] = (
+    joinedload(ModelVersion.creator),
+    joinedload(ModelVersion.fit).joinedload(Fit.dataset),
+    joinedload(ModelVersion.fit)
+    .joinedload(Fit.dataset_version)
+    .load_only(
+        DatasetVersion.version,
+        DatasetVersion.content_digest,
+        DatasetVersion.recipe,
+        raiseload=True,
+    ),
+)
+
+
+class ModelRepository(ScopedRepository[Model]):
+    """Models in projects that the viewer is a member of, without the trash."""
+
+    noun = "model"
+
+    def scoped(self) -> Select[Model]:
+        return (
+            select(Model)
+            .where(visible_in_project(Model.project_id, self.viewer))
+            .where(Model.trashed_at.is_(None))
+        )
+
+    def _described(self) -> Select[Model]:
+        latest = joinedload(Model.latest).joinedload(ModelVersion.fit)
+        return self.scoped().options(
+            joinedload(Model.creator),
+            selectinload(Model.aliases),
+            latest.load_only(Fit.task, Fit.target, raiseload=True),
+            latest.joinedload(Fit.dataset).load_only(Dataset.kind, raiseload=True),
+        )
+
+    async def get(self, model_id: int, *, for_update: bool = False) -> Model:
+        statement = self._described().where(Model.id == model_id)
+        if for_update:
+            statement = statement.with_for_update(of=Model)
+        return await self.get_one(statement.execution_options(populate_existing=True))
+
+    async def find_named(self, project_id: int, name: str) -> Model | None:
+        statement = self.scoped().where(
+            Model.project_id == project_id, func.lower(Model.name) == name.lower()
+        )
+        return await self.find_one(statement)
+
+    async def page(
+        self, page: PageRequest, signer: CursorSigner, filter_by: ModelFilter
+    ) -> tuple[list[Model], str | None]:
+        statement = self._described()
+        if filter_by.project_id is not None:
+            statement = statement.where(Model.project_id == filter_by.project_id)
+        if filter_by.name_contains:
+            statement = statement.where(
+                Model.name.icontains(filter_by.name_contains, autoescape=True)
+            )
+        if filter_by.mine:
+            statement = statement.where(Model.created_by == self.viewer.user_id)
+        return await fetch_page(
+            self.session, statement, page, keys=SORT_KEYS, id_column=Model.id, signer=signer
+        )
+
+
+class ModelVersionRepository(ScopedRepository[ModelVersion]):
+    """Versions of the models that the viewer may read; their fits count also in the trash."""
+
+    noun = "model version"
+
+    def scoped(self) -> Select[ModelVersion]:
+        return (
+            select(ModelVersion)
+            .join(Model, Model.id == ModelVersion.model_id)
+            .where(visible_in_project(Model.project_id, self.viewer))
+            .where(Model.trashed_at.is_(None))
+        )
+
+    def _of(self, model_id: int) -> Select[ModelVersion]:
+        statement = self.scoped().where(ModelVersion.model_id == model_id)
+        return statement.options(*_VERSION_DETAILS).execution_options(populate_existing=True)
+
+    async def get(self, model_id: int, version: int) -> ModelVersion:
+        return await self.get_one(self._of(model_id).where(ModelVersion.version == version))
+
+    async def list_of(self, model_id: int) -> list[ModelVersion]:
+        """All versions, the latest first."""
+        statement = self._of(model_id).order_by(ModelVersion.version.desc())
+        return list((await self.session.execute(statement)).scalars())
+
+    async def find_of_fit(self, model_id: int, fit_id: int) -> ModelVersion | None:
+        return await self.find_one(self._of(model_id).where(ModelVersion.fit_id == fit_id))
+
+    def _served(self, model_id: int) -> Select[ModelVersion]:
+        """With what a prediction needs and nothing else: it is asked for with each of them."""
+        return (
+            self.scoped()
+            .where(ModelVersion.model_id == model_id)
+            .join(Fit, Fit.id == ModelVersion.fit_id)
+            .options(
+                contains_eager(ModelVersion.fit).load_only(
+                    Fit.artifacts, Fit.outcome, raiseload=True
+                )
+            )
+        )
+
+    async def find_served_by_alias(self, model_id: int, alias: str) -> ModelVersion | None:
+        points = and_(
+            ModelAlias.model_id == ModelVersion.model_id,
+            ModelAlias.version == ModelVersion.version,
+            ModelAlias.alias == alias,
+        )
+        return await self.find_one(self._served(model_id).join(ModelAlias, points))
+
+    async def get_served(self, model_id: int, version: int) -> ModelVersion:
+        return await self.get_one(self._served(model_id).where(ModelVersion.version == version))
+
+
+class AliasChangeRepository(ScopedRepository[AliasChange]):
+    """The history of the aliases of models that the viewer may read."""
+
+    noun = "alias"
+
+    def scoped(self) -> Select[AliasChange]:
+        return (
+            select(AliasChange)
+            .join(Model, Model.id == AliasChange.model_id)
+            .where(visible_in_project(Model.project_id, self.viewer))
+            .where(Model.trashed_at.is_(None))
+            .options(joinedload(AliasChange.author))
+        )
+
+    async def page(
+        self, page: PageRequest, signer: CursorSigner, model_id: int, alias: str | None
+    ) -> tuple[list[AliasChange], str | None]:
+        statement = self.scoped().where(AliasChange.model_id == model_id)
+        if alias is not None:
+            statement = statement.where(AliasChange.alias == alias)
+        return await fetch_page(
+            self.session,
+            statement,
+            page,
+            keys=CHANGE_SORT_KEYS,
+            id_column=AliasChange.id,
+            signer=signer,
+        )
+
+    async def moves(self, model_id: int, alias: str) -> Sequence[Any]:
+        """All moves of one alias as (kind, to_version), the oldest first."""
+        statement = (
+            self.scoped()
+            .with_only_columns(AliasChange.kind, AliasChange.to_version)
+            .where(AliasChange.model_id == model_id, AliasChange.alias == alias)
+            .order_by(AliasChange.id)
+        )
+        return (await self.session.execute(statement)).all()

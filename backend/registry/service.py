@@ -1,0 +1,295 @@
+"""Registering fits as model versions, and moving aliases between them."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.core.access import Viewer
+from backend.core.db import database_time
+from backend.core.errors import Conflict, FieldProblem, Unprocessable, field_error
+from backend.core.idempotency import Idempotency, fingerprint
+from backend.fits.repository import FitRepository
+from backend.fits.states import FitState
+from backend.projects.service import project_readers, require_editor
+from backend.registry.mirroring import enqueue_mirror
+from backend.registry.repository import (
+    AliasChangeRepository,
+    ModelRepository,
+    ModelVersionRepository,
+)
+from backend.registry.schemas import (
+    AliasUpdate,
+    ChangeKind,
+    ModelCreate,
+    ModelUpdate,
+    Origin,
+    RollbackRequest,
+)
+from backend.tables import AliasChange, Fit, Model, ModelAlias, ModelVersion
+
+# Any constant will do; all processes of one database have to agree on it.
+NAMING_LOCK: Final = 7_013_005
+LONGEST_MLFLOW_NAME: Final = 200
+
+
+class NothingToRollBack(Conflict):
+    """There is no earlier version to go back to"""
+
+    code = "nothing_to_roll_back"
+
+
+async def register_model(
+    session: AsyncSession, viewer: Viewer, data: ModelCreate, *, idempotency: Idempotency
+) -> Model:
+    """A new model whose version 1 is a finished fit."""
+    models = ModelRepository(session, viewer)
+    content = fingerprint(data.model_dump(mode="json"))
+    made = await idempotency.find(session, viewer, content)
+    if made is not None:
+        return await models.get(made)
+    fit = await _registrable_fit(session, viewer, data.fit_id)
+    await require_editor(session, viewer, fit.project_id)
+    if data.project_id not in (None, fit.project_id):
+        raise field_error("project_id", msg="the model stays in the project of its fit")
+    await session.execute(select(func.pg_advisory_xact_lock(NAMING_LOCK)))
+    await _require_free_name(models, fit.project_id, data.name)
+    model = Model(
+        project_id=fit.project_id,
+        name=data.name,
+        description=data.description,
+        mlflow_name=await _free_mlflow_name(session, fit.project_id, data.name),
+        latest_version=1,
+        created_by=viewer.user_id,
+    )
+    session.add(model)
+    await session.flush()
+    session.add(_version(model, 1, fit, viewer, "fit"))
+    await session.flush()
+    await enqueue_mirror(session, model)
+    await idempotency.remember(session, viewer, content, model.id)
+    return await models.get(model.id)
+
+
+async def _registrable_fit(session: AsyncSession, viewer: Viewer, fit_id: int) -> Fit:
+    fit = await FitRepository(session, viewer).get(fit_id)
+    if fit.state != FitState.SUCCEEDED:
+        raise Conflict(
+            f"This fit is {fit.state}; only a fit that succeeded can be registered.",
+            code="fit_without_results",
+        )
+    return fit
+
+
+async def _require_free_name(models: ModelRepository, project_id: int, name: str) -> None:
+    if await models.find_named(project_id, name) is not None:
+        raise Conflict(
+            f"This project has a model named {name}. Add a version to it, or choose another name.",
+            code="name_taken",
+        )
+
+
+async def _free_mlflow_name(session: AsyncSession, project_id: int, name: str) -> str:
+    """The project's slug and the name in MLflow's letters; numbered where it was ever used."""
+    slug, _readers = await project_readers(session, project_id)
+    plain = re.sub(r"[^\w.-]+", "-", name).strip("-") or "model"
+    wanted = f"{slug}.{plain}"[:LONGEST_MLFLOW_NAME]
+    statement = select(Model.mlflow_name).where(
+        Model.mlflow_name.istartswith(wanted, autoescape=True)
+    )
+    taken = {name.lower() for name in (await session.execute(statement)).scalars()}
+    candidate, number = wanted, 1
+    while candidate.lower() in taken:
+        number += 1
+        candidate = f"{wanted}-{number}"
+    return candidate
+
+
+def _version(model: Model, number: int, fit: Fit, viewer: Viewer, origin: Origin) -> ModelVersion:
+    return ModelVersion(
+        model_id=model.id,
+        version=number,
+        fit_id=fit.id,
+        origin=origin,
+        created_by=viewer.user_id,
+    )
+
+
+async def writable_model(session: AsyncSession, viewer: Viewer, model_id: int) -> Model:
+    """A model that the viewer may change, locked until the transaction ends."""
+    model = await ModelRepository(session, viewer).get(model_id, for_update=True)
+    await require_editor(session, viewer, model.project_id)
+    return model
+
+
+async def add_version(
+    session: AsyncSession,
+    viewer: Viewer,
+    model_id: int,
+    fit_id: int,
+    *,
+    origin: Origin = "fit",
+) -> ModelVersion:
+    """A finished fit as the next version; added again it is the version that it was."""
+    model = await writable_model(session, viewer, model_id)
+    versions = ModelVersionRepository(session, viewer)
+    known = await versions.find_of_fit(model_id, fit_id)
+    if known is not None:
+        return known
+    fit = await _registrable_fit(session, viewer, fit_id)
+    if fit.project_id != model.project_id:
+        raise field_error("fit_id", msg="the fit belongs to another project than the model")
+    served = await versions.get_served(model_id, model.latest_version)
+    _require_same_interface(served.fit.outcome, fit.outcome)
+    model.latest_version += 1
+    session.add(_version(model, model.latest_version, fit, viewer, origin))
+    await _changed(session, model)
+    return await versions.get(model_id, model.latest_version)
+
+
+def _require_same_interface(now: Mapping[str, Any], then: Mapping[str, Any]) -> None:
+    """Whoever asks the model must not notice that it was replaced."""
+    problems: list[str] = []
+    for part in ("name", "task"):
+        wanted, got = now["output"][part], then["output"][part]
+        if wanted != got:
+            problems.append(f"the model predicts {wanted}, the fit {got}")
+    wanted_columns, columns = _kinds(now["input_columns"]), _kinds(then["input_columns"])
+    problems += [f"the fit lacks {name}" for name in wanted_columns if name not in columns]
+    problems += [f"the fit also needs {name}" for name in columns if name not in wanted_columns]
+    problems += [
+        f"{name} is {'a number' if wanted_columns[name] else 'no number'} for the model only"
+        for name in wanted_columns
+        if name in columns and wanted_columns[name] != columns[name]
+    ]
+    if problems:
+        errors = [
+            FieldProblem(loc=["body", "fit_id"], msg=text, type="incompatible") for text in problems
+        ]
+        raise Unprocessable(
+            f"The fit does not answer what this model is asked: {'; '.join(problems)}.",
+            errors=errors,
+        )
+
+
+def _kinds(columns: Iterable[Mapping[str, Any]]) -> dict[str, bool]:
+    return {column["name"]: column["numeric"] for column in columns}
+
+
+async def _changed(session: AsyncSession, model: Model) -> None:
+    """MLflow's registry follows each change."""
+    model.revision += 1
+    await session.flush()
+    await enqueue_mirror(session, model)
+
+
+async def update_model(
+    session: AsyncSession, viewer: Viewer, model: Model, data: ModelUpdate
+) -> None:
+    """Rename or describe."""
+    models = ModelRepository(session, viewer)
+    if data.name is not None and data.name.lower() != model.name.lower():
+        await session.execute(select(func.pg_advisory_xact_lock(NAMING_LOCK)))
+        await _require_free_name(models, model.project_id, data.name)
+    for name, value in data.model_dump(exclude_unset=True, exclude_none=True).items():
+        setattr(model, name, value)
+    await _changed(session, model)
+
+
+async def trash_model(session: AsyncSession, model: Model) -> None:
+    """Out of sight; its fits stay."""
+    model.trashed_at = await database_time(session)
+    await _changed(session, model)
+
+
+async def set_alias(
+    session: AsyncSession,
+    viewer: Viewer,
+    model_id: int,
+    alias: str,
+    data: AliasUpdate,
+    *,
+    kind: ChangeKind = "set",
+) -> None:
+    """Point an alias at a version; predictions follow with the next request."""
+    model = await writable_model(session, viewer, model_id)
+    await ModelVersionRepository(session, viewer).get(model_id, data.version)
+    await _move(session, viewer, model, alias, data.version, data.reason, kind)
+
+
+async def remove_alias(
+    session: AsyncSession, viewer: Viewer, model_id: int, alias: str, reason: str
+) -> None:
+    """Take an alias away; removed already, nothing happens."""
+    model = await writable_model(session, viewer, model_id)
+    if alias in _aliases(model):
+        await _move(session, viewer, model, alias, None, reason, "removed")
+
+
+async def roll_back(
+    session: AsyncSession, viewer: Viewer, model_id: int, data: RollbackRequest
+) -> int | None:
+    """The alias goes back one step; answers where it points then."""
+    model = await writable_model(session, viewer, model_id)
+    moves = await AliasChangeRepository(session, viewer).moves(model_id, data.alias)
+    target = previous_version([(move.kind, move.to_version) for move in moves])
+    await _move(session, viewer, model, data.alias, target, data.reason, "rollback")
+    return target
+
+
+def previous_version(moves: Iterable[tuple[str, int | None]]) -> int | None:
+    """Where an alias pointed before its last step that was not taken back yet.
+
+    Raises
+    ------
+    NothingToRollBack
+        It never pointed anywhere else.
+    """
+    steps: list[int | None] = []
+    for kind, version in moves:
+        if kind == "rollback":
+            steps.pop()
+        else:
+            steps.append(version)
+    if len(steps) < 2 or (steps[-2] is None):
+        raise NothingToRollBack("The alias has no earlier version to go back to.")
+    return steps[-2]
+
+
+def _aliases(model: Model) -> dict[str, int]:
+    return {alias.alias: alias.version for alias in model.aliases}
+
+
+async def _move(
+    session: AsyncSession,
+    viewer: Viewer,
+    model: Model,
+    alias: str,
+    version: int | None,
+    reason: str,
+    kind: ChangeKind,
+) -> None:
+    """The alias, its history and MLflow's copy change in one transaction."""
+    before = _aliases(model).get(alias)
+    if version == before and kind != "rollback":
+        return
+    if version is None:
+        await session.execute(
+            delete(ModelAlias).where(ModelAlias.model_id == model.id, ModelAlias.alias == alias)
+        )
+    else:
+        await session.merge(ModelAlias(model_id=model.id, alias=alias, version=version))
+    session.add(
+        AliasChange(
+            model_id=model.id,
+            alias=alias,
+            kind=kind,
+            from_version=before,
+            to_version=version,
+            reason=reason,
+            changed_by=viewer.user_id,
+        )
+    )
+    await _changed(session, model)

@@ -1,0 +1,1 @@
+"""Images: read safely from an archive, kept as pixels, learnt from by a network."""

@@ -1,0 +1,57 @@
+"""Dialogs that stay open while the page behind them runs again, until they are answered."""
+
+from collections.abc import Callable
+from typing import Final
+
+import streamlit as st
+
+from frontend.client import ApiError, SignedOut
+from frontend.state import state
+from frontend.widgets import show_error
+
+REASON_LIMIT: Final = 1_000
+REASON_MISSING: Final = "Say why, in a few words: it stays in the history."
+
+
+def open_dialog(name: str) -> None:
+    """Opens the dialog with this run."""
+    state.dialog = name
+
+
+def is_open(name: str) -> bool:
+    """Whether the dialog is to be drawn."""
+    return state.dialog == name
+
+
+def close_dialog() -> None:
+    """Also what a press on the cross does."""
+    state.dialog = ""
+
+
+def confirm_with_reason(label: str, act: Callable[[str], str], *, key: str, hint: str) -> None:
+    """A required reason and the button; what went wrong is said here and the reason kept.
+
+    `act` does it and answers the page's notice.
+    """
+    reason = st.text_area(
+        "Reason", key=f"{key}.reason", max_chars=REASON_LIMIT, placeholder=hint, height=90
+    )
+    with st.container(horizontal=True):
+        pressed = st.button(label, type="primary", key=f"{key}.confirm")
+        if st.button("Not now", key=f"{key}.leave"):
+            close_dialog()
+            st.rerun()
+    if not pressed:
+        return
+    if not reason.strip():
+        st.error(REASON_MISSING)
+        return
+    try:
+        state.notice = act(reason.strip())
+    except SignedOut:
+        raise
+    except ApiError as error:
+        show_error(error)
+        return
+    close_dialog()
+    st.rerun()

@@ -1,0 +1,98 @@
+"""One model: who answers, its versions, a form to try it, and how programs use it."""
+
+from collections.abc import Callable
+from typing import Final
+
+import streamlit as st
+
+from backend.registry.schemas import CHALLENGER, CHAMPION, ModelOut
+from frontend import identity, queries, text
+from frontend.batch import draw_batch
+from frontend.client import NotThere
+from frontend.model_code import draw_code
+from frontend.model_versions import draw_versions
+from frontend.pages import PageName, link, mlflow_page, number_parameter
+from frontend.state import state
+from frontend.try_it import draw_try_it
+from frontend.widgets import Color, errors_shown, not_there, page_title
+
+MIRROR_SECONDS: Final = 3
+ALIAS_COLORS: Final[dict[str, Color]] = {CHAMPION: "green", CHALLENGER: "blue"}
+TASKS: Final = {
+    "regression": "Predicts the number",
+    "binary": "Tells two classes of",
+    "multiclass": "Tells the classes of",
+}
+
+
+def draw() -> None:
+    """The page; `?id=3` names the model, `?tab=Try it` what is shown of it."""
+    model_id = number_parameter("id")
+    if model_id is None:
+        page_title("Model")
+        st.info("Which one? The models are in the list.")
+        link(PageName.MODELS, "Models")
+        return
+    try:
+        model = identity.models_api().model(model_id)
+    except NotThere:
+        page_title(f"Model {model_id}")
+        not_there("model", model_id)
+        return
+    may_edit = queries.may_edit(identity.api(), identity.current_user(), model.project_id)
+    _draw_header(model)
+    _draw_tabs(model, may_edit=may_edit)
+
+
+def _draw_header(model: ModelOut) -> None:
+    what = f"{TASKS[model.task]} {text.plain(model.target)}"
+    page_title(
+        text.plain(model.name),
+        f"Model {model.id} · {what} · by {text.plain(model.created_by)} · "
+        f"{text.ago(model.created_at)}",
+    )
+    if model.description:
+        st.text(model.description)
+    if notice := state.pop("notice"):
+        st.success(text.plain(notice))
+    with st.container(horizontal=True, vertical_alignment="center", key="model_aliases"):
+        for alias, version in sorted(model.aliases.items(), key=lambda entry: entry[0] != CHAMPION):
+            st.badge(f"{text.plain(alias)} v{version}", color=ALIAS_COLORS.get(alias, "gray"))
+        st.caption(_state_sentence(model))
+    if model.mirror == "recorded":
+        st.link_button("Open in MLflow ↗", mlflow_page(model.mlflow_url))
+    else:
+        _watch_mirror(model.id)
+
+
+def _state_sentence(model: ModelOut) -> str:
+    champion = model.aliases.get(CHAMPION)
+    count = text.counted(model.latest_version, "version")
+    if champion is None:
+        return f"{count}. No champion: promote one, so that predictions have somebody to ask."
+    return f"{count}. Version {champion} answers whoever does not ask for another."
+
+
+@st.fragment(run_every=MIRROR_SECONDS)
+def _watch_mirror(model_id: int) -> None:
+    with errors_shown("mirror"):
+        if identity.models_api().model(model_id).mirror == "recorded":
+            st.rerun()
+        st.caption("Being recorded in MLflow …")
+
+
+def _draw_tabs(model: ModelOut, *, may_edit: bool) -> None:
+    draws: dict[str, Callable[[], None]] = {
+        "Versions": lambda: draw_versions(model, may_edit=may_edit),
+        "Try it": lambda: draw_try_it(model),
+        "Batch": lambda: draw_batch(model),
+        "Use it": lambda: draw_code(model),
+    }
+    if model.kind == "image":
+        del draws["Batch"]
+    # Only the open tab is drawn: the others ask the API for nothing.
+    tabs = st.tabs(list(draws), key="tab", bind="query-params")
+    for tab, (name, draw_tab) in zip(tabs, draws.items(), strict=True):
+        if tab.open:
+            with tab, errors_shown(f"tab_{name}"):
+                draw_tab()

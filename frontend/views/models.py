@@ -1,0 +1,104 @@
+"""All models that the user may see: who answers as champion, how well, and what is next."""
+
+from typing import Any, Final
+
+import streamlit as st
+
+from backend.registry.schemas import CHALLENGER, CHAMPION, ModelOut
+from frontend import identity, queries, text
+from frontend.models_client import ModelQuery, ModelsApi
+from frontend.pages import PageName, go
+from frontend.state import state
+from frontend.tables import clickable_table
+from frontend.widgets import page_title
+
+MOST_MODELS: Final = 50
+SORTS: Final = {"-created_at": "newest first", "created_at": "oldest first", "name": "by name"}
+COLUMNS: dict[str, Any] = {
+    "No.": st.column_config.NumberColumn(width=60, format="%d"),
+    "Name": st.column_config.TextColumn(width=200),
+    "Versions": st.column_config.NumberColumn(width=80, format="%d"),
+}
+
+
+def draw() -> None:
+    """The page."""
+    page_title("Models", "A model is a fit that others use: it has versions and a champion.")
+    query = _draw_filters()
+    models = identity.models_api().models(query)
+    if not models:
+        filtered = query.project_id or query.name_contains or query.mine
+        st.info("No model matches these filters." if filtered else "Register a fit as a model.")
+        return
+    shown = text.counted(len(models), "model")
+    st.caption(shown + ("; the others by filter" * (len(models) == MOST_MODELS)))
+    _draw_table(models)
+
+
+def _draw_filters() -> ModelQuery:
+    projects = {project.id: project.name for project in identity.api().projects()}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input(
+            "Name", key="model_name", placeholder="contains …", bind="query-params"
+        )
+        project_id = st.selectbox(
+            "Project",
+            list(projects),
+            index=None,
+            format_func=lambda number: projects.get(number, str(number)),
+            key="project",
+            placeholder="any",
+            bind="query-params",
+        )
+        sort = st.selectbox(
+            "Order",
+            list(SORTS),
+            format_func=lambda key: SORTS[key],
+            key="order",
+            bind="query-params",
+        )
+        mine = st.toggle("Only mine", key="my_models", bind="query-params")
+    return ModelQuery(
+        project_id=project_id, name_contains=name.strip(), mine=mine, sort=sort, limit=MOST_MODELS
+    )
+
+
+def _draw_table(models: list[ModelOut]) -> None:
+    ids = [model.id for model in models]
+    api = identity.models_api()
+    state.selected_model = clickable_table(
+        [_row(api, model) for model in models],
+        ids=ids,
+        selected=state.selected_model,
+        key="models",
+        columns=COLUMNS,
+        alt="Table of models; the button below opens the chosen number",
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        default = state.selected_model or ids[0]
+        number = st.selectbox(
+            "Model no.", ids, index=ids.index(default), key=f"model_number.{default}", width=120
+        )
+        if st.button("Open", type="primary", key="open_model"):
+            go(PageName.MODEL, id=number)
+
+
+def _row(api: ModelsApi, model: ModelOut) -> dict[str, Any]:
+    champion = model.aliases.get(CHAMPION)
+    metrics = queries.version_metrics(api, model.id, champion) if champion else {}
+    return {
+        "No.": model.id,
+        "Name": model.name,
+        "Champion": f"v{champion}" if champion else "none",
+        "Result": text.leading_metric(metrics),
+        "Challenger": _version(model.aliases.get(CHALLENGER)),
+        "Versions": model.latest_version,
+        "Target": model.target,
+        "Task": model.task,
+        "By": model.created_by,
+        "Added": text.ago(model.created_at),
+    }
+
+
+def _version(version: int | None) -> str:
+    return "" if version is None else f"v{version}"
