@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from backend.accounts.router import internal as accounts_internal
 from backend.accounts.router import router as accounts
+from backend.datasets.images_router import router as dataset_images
 from backend.datasets.router import router as datasets
 from backend.fits.catalogue_router import router as estimators
 from backend.fits.plots_router import router as fit_plots
@@ -13,6 +14,7 @@ from backend.fits.router import router as fits
 from backend.operations.router import router as operations
 from backend.projects.router import router as projects
 from backend.registry.router import router as models
+from backend.retraining.router import router as retraining
 from backend.serving.router import router as predictions
 
 PREFIX = "/api/v1"
@@ -43,11 +45,13 @@ def build_router() -> APIRouter:
         accounts_internal,
         projects,
         datasets,
+        dataset_images,
         estimators,
         fits,
         fit_plots,
         models,
         predictions,
+        retraining,
         operations,
     )
     for part in parts:

@@ -40,6 +40,14 @@ StrongSecret = Annotated[SecretStr, AfterValidator(_strong)]
 class _Area(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_file_forms(cls, values: Any) -> Any:
+        """`URL_FILE` is no misspelt field: `_FileValues` has read it, under the name `URL`."""
+        if not isinstance(values, dict):
+            return values
+        return {name: value for name, value in values.items() if not name.endswith("_file")}
+
 
 class DatabaseSettings(_Area):
     """Where the source of truth lives."""
@@ -112,6 +120,10 @@ class UploadSettings(_Area):
     max_columns: int = Field(2_000, ge=1)
     max_cell_bytes: int = Field(1_000_000, ge=1_000)
     max_image_bytes: int = Field(10_000_000, ge=1_000, description="Largest image to predict for")
+    max_images: int = Field(10_000, ge=1, le=50_000, description="Most images in one archive")
+    max_archive_bytes: int = Field(
+        1_000_000_000, ge=1_000, description="Most bytes in an archive, and of its images' pixels"
+    )
     max_json_bytes: int = Field(10_000_000, ge=1_000, description="Largest JSON request body")
 
 

@@ -11,22 +11,32 @@ from typing import Final
 
 import asyncpg
 from pgqueuer import PgQueuer
-from pgqueuer.domain.models import Context, Job
+from pgqueuer.domain.models import Context, Job, Schedule
 
 import backend.fits.tasks as fit_tasks
+import backend.registry.tasks as registry_tasks
+import backend.retraining.tasks as retraining_tasks
 from backend.core.db import create_engine, create_sessions
 from backend.core.logs import bind_job, configure_logging
 from backend.jobs.children import ChildProcesses
 from backend.jobs.driver import ListeningDriver, worker_name
 from backend.jobs.queue import REQUEST_HEADER
-from backend.jobs.registry import CHORES, TASKS, ChoreSpec, Task, WorkerContext
+from backend.jobs.registry import (
+    CHORES,
+    SCHEDULES,
+    TASKS,
+    ChoreSpec,
+    ScheduleSpec,
+    Task,
+    WorkerContext,
+)
 from backend.jobs.retry import try_again
 from backend.settings import Settings
 from backend.storage.blobs import BlobStore
 
 _log = logging.getLogger(__name__)
 # Importing a slice's tasks module registers its tasks.
-TASK_MODULES: Final = (fit_tasks,)
+TASK_MODULES: Final = (fit_tasks, registry_tasks, retraining_tasks)
 PRELOADED: Final = ("backend.science.warm", "backend.jobs.children")
 HEARTBEAT_SECONDS: Final = 2.0
 # How long work may go on after SIGTERM before it goes back into the queue.
@@ -68,6 +78,13 @@ def _entry(
                 leaving.cancel()
                 running.cancel()
                 await asyncio.gather(running, leaving, return_exceptions=True)
+
+    return run
+
+
+def _on_time(context: WorkerContext, spec: ScheduleSpec) -> Callable[[Schedule], Awaitable[None]]:
+    async def run(_schedule: Schedule) -> None:
+        await spec.work(context)
 
     return run
 
@@ -120,6 +137,8 @@ async def run(settings: Settings) -> None:
         queue.entrypoint(
             name, concurrency_limit=spec.at_once, accepts_context=True, on_failure="hold"
         )(entry)
+    for plan in SCHEDULES:
+        queue.schedule(plan.name, plan.cron)(_on_time(context, plan))
     _stop_on_signals(queue)
     helpers = [
         asyncio.create_task(_beat(heartbeat_path(settings))),
@@ -147,6 +166,8 @@ def serve(settings: Settings) -> int:
     """Work until SIGTERM or SIGINT."""
     for name in THREAD_VARIABLES:
         os.environ.setdefault(name, "1")
+    # PyTorch's threads wait for each other; spinning would take the time of other fits.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     configure_logging(settings.log_level)
     asyncio.run(run(settings))
     return 0

@@ -14,6 +14,7 @@ from frontend.state import state
 from frontend.text import plain
 from frontend.views import (
     account,
+    admin,
     dataset,
     datasets,
     fit,
@@ -33,6 +34,8 @@ STATIC: Final = Path(__file__).with_name("static")
 
 def _pages() -> dict[str, Page]:
     """Made in every run: a page belongs to the run that shows it."""
+    # By its address others find it too, and are told that it is not for them.
+    for_admins = state.user is not None and state.user.role.value == "admin"
     return {
         PageName.HOME: st.Page(home.draw, title="Home", url_path="home", default=True),
         PageName.NEW_FIT: st.Page(new_fit.draw, title="New fit", url_path="new"),
@@ -44,6 +47,12 @@ def _pages() -> dict[str, Page]:
             dataset.draw, title="Dataset", url_path="dataset", visibility="hidden"
         ),
         PageName.MODEL: st.Page(model.draw, title="Model", url_path="model", visibility="hidden"),
+        PageName.ADMIN: st.Page(
+            admin.draw,
+            title="Admin",
+            url_path="admin",
+            visibility="visible" if for_admins else "hidden",
+        ),
         PageName.ACCOUNT: st.Page(account.draw, title="Account", url_path="account"),
     }
 

@@ -18,7 +18,8 @@ from frontend.try_it import choose_version
 
 FILE_TYPES: Final = ("csv", "tsv", "txt")
 PREVIEW_ROWS: Final = 20
-PREVIEW_BYTES: Final = 256 * 1024
+# Not more than the csv module takes as one field.
+PREVIEW_BYTES: Final = 128 * 1024
 SHOWN_PROBLEMS: Final = 20
 KEPT_MINUTES: Final = round(KEPT_SECONDS / 60)
 

@@ -30,6 +30,8 @@ from frontend.client import (
     sign_in_by_link,
 )
 from frontend.models_client import ModelsApi
+from frontend.operations_client import OperationsApi
+from frontend.retraining_client import RetrainingApi
 from frontend.routes import PREFIX
 from frontend.settings import dashboard_settings
 from frontend.state import SIGNED_OUT_KEY, state
@@ -65,6 +67,16 @@ def api() -> Api:
 def models_api() -> ModelsApi:
     """The same, with the calls about models."""
     return ModelsApi(connection_pool(dashboard_settings().urls.api_for_processes), state)
+
+
+def retraining_api() -> RetrainingApi:
+    """The same, with the calls about retraining."""
+    return RetrainingApi(connection_pool(dashboard_settings().urls.api_for_processes), state)
+
+
+def operations_api() -> OperationsApi:
+    """The same, with the calls of administrators."""
+    return OperationsApi(connection_pool(dashboard_settings().urls.api_for_processes), state)
 
 
 def current_user() -> UserOut:

@@ -64,7 +64,8 @@ def _token_command() -> str:
     username = shlex.quote(identity.current_user().username)
     return (
         f"read -rsp 'Password: ' P; export {TOKEN}=$(printf %s \"$P\" | "
-        f"curl -s {api}{BASE}/auth/token --data-urlencode username={username} --data-urlencode password@- | "
+        f"curl -s {api}{BASE}/auth/token "
+        f"--data-urlencode username={username} --data-urlencode password@- | "
         "python3 -c 'import json, sys; print(json.load(sys.stdin)[\"access_token\"])')"
     )
 

@@ -33,14 +33,17 @@ def draw_versions(model: ModelOut, *, may_edit: bool) -> None:
     api = identity.models_api()
     versions = {version.version: version for version in api.model_versions(model.id)}
     changes = api.alias_changes(model.id, limit=MOST_CHANGES)
-    chosen = versions[_draw_table(list(versions.values()))]
     champion = versions.get(model.aliases.get(CHAMPION, 0))
-    _draw_actions(model, chosen, champion, changes, may_edit=may_edit)
+    selected = _draw_table(list(versions.values()))
+    with st.container(horizontal=True, vertical_alignment="bottom", key="model_actions"):
+        chosen = versions[_draw_choice(list(versions), selected)]
+        if may_edit:
+            _draw_actions(model, chosen, champion, changes)
     _draw_version(chosen, champion)
     _draw_history(changes)
 
 
-def _draw_table(versions: list[ModelVersionOut]) -> int:
+def _draw_table(versions: list[ModelVersionOut]) -> int | None:
     numbers = [version.version for version in versions]
     known = state.selected_version if state.selected_version in numbers else None
     state.selected_version = clickable_table(
@@ -51,7 +54,11 @@ def _draw_table(versions: list[ModelVersionOut]) -> int:
         columns=COLUMNS,
         alt="Table of versions; the box below chooses one by its number",
     )
-    default = state.selected_version or numbers[0]
+    return state.selected_version
+
+
+def _draw_choice(numbers: list[int], selected: int | None) -> int:
+    default = selected or numbers[0]
     chosen: int = st.selectbox(
         "Version",
         numbers,
@@ -82,26 +89,21 @@ def _draw_actions(
     chosen: ModelVersionOut,
     champion: ModelVersionOut | None,
     changes: list[AliasChangeOut],
-    *,
-    may_edit: bool,
 ) -> None:
-    if not may_edit:
-        return
     promote, back = f"promote.{model.id}", f"rollback.{model.id}"
     target = rollback_target(changes)
-    with st.container(horizontal=True, key="model_actions"):
-        is_champion = champion is not None and champion.version == chosen.version
-        if st.button(
-            f"Promote version {chosen.version}",
-            type="primary",
-            key="promote",
-            disabled=is_champion,
-            help="It is the champion already" if is_champion else None,
-        ):
-            open_dialog(promote)
-        can_go_back = champion is not None and target is not None
-        if can_go_back and st.button(f"Roll back to version {target}", key="rollback"):
-            open_dialog(back)
+    is_champion = champion is not None and champion.version == chosen.version
+    if st.button(
+        f"Promote version {chosen.version}",
+        type="primary",
+        key="promote",
+        disabled=is_champion,
+        help="It is the champion already" if is_champion else None,
+    ):
+        open_dialog(promote)
+    can_go_back = champion is not None and target is not None
+    if can_go_back and st.button(f"Roll back to version {target}", key="rollback"):
+        open_dialog(back)
     if is_open(promote):
         _promote(model, chosen, champion)
     if is_open(back) and champion is not None and target is not None:

@@ -1,27 +1,26 @@
 """Calls of the API about retraining: runs, decisions, policies."""
 
-from typing import IO
-
-from backend.retraining.schemas import (
-    PolicyOut,
-    PolicyUpdate,
-    RetrainingOut,
-    RetrainingRequest,
-)
+from collections.abc import Mapping
+from typing import IO, Any
 
 from backend.core.schemas import Page
-from frontend.client import UPLOAD_TIMEOUT, Api
+from backend.retraining.schemas import (
+    PolicyOut,
+    RetrainingOut,
+    RetrainRequest,
+)
+from frontend.client import UPLOAD_TIMEOUT, Api, NotThere
 
 
 class RetrainingApi(Api):
     """Retraining on behalf of one signed-in user."""
 
-    def retrain(self, model_id: int, wanted: RetrainingRequest) -> RetrainingOut:
+    def retrain(self, model_id: int, wanted: RetrainRequest) -> RetrainingOut:
         body = wanted.model_dump(mode="json", exclude_none=True)
         return self._post(RetrainingOut, f"/models/{model_id}/retrain", json=body)
 
     def retrain_with_file(
-        self, model_id: int, wanted: RetrainingRequest, name: str, content: IO[bytes]
+        self, model_id: int, wanted: RetrainRequest, name: str, content: IO[bytes]
     ) -> RetrainingOut:
         """The file becomes the next version of the champion's dataset first."""
         fields = wanted.model_dump(mode="json", exclude_none=True)
@@ -50,14 +49,14 @@ class RetrainingApi(Api):
         verb = "approve" if approve else "reject"
         return self._post(RetrainingOut, f"/retrainings/{number}/{verb}", json={"reason": reason})
 
-    def policy(self, model_id: int) -> PolicyOut:
-        """Raises `NotThere` where the model has none."""
-        return self._get(PolicyOut, f"/models/{model_id}/retraining")
+    def policy(self, model_id: int) -> PolicyOut | None:
+        """When the model is retrained by itself; None where nobody said so."""
+        try:
+            return self._get(PolicyOut, f"/models/{model_id}/retraining")
+        except NotThere:
+            return None
 
-    def set_policy(self, model_id: int, wanted: PolicyUpdate) -> PolicyOut:
+    def set_policy(self, model_id: int, wanted: Mapping[str, Any]) -> PolicyOut:
+        """The server checks, and names every field that it does not take."""
         path = f"/models/{model_id}/retraining"
-        body = wanted.model_dump(mode="json")
-        return PolicyOut.model_validate_json(self._send("PUT", path, json=body).content)
-
-    def delete_policy(self, model_id: int) -> None:
-        self._send("DELETE", f"/models/{model_id}/retraining")
+        return PolicyOut.model_validate_json(self._send("PUT", path, json=wanted).content)

@@ -27,7 +27,7 @@ SHUTDOWN_SECONDS: Final = 2
 TABLE_LIBRARIES: Final = ("pandas", "pyarrow")
 PAGES: Final = (
     *("home", "new_fit", "fits", "fit", "datasets", "dataset", "models", "model"),
-    *("account", "login"),
+    *("admin", "account", "login"),
 )
 
 

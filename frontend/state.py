@@ -108,12 +108,12 @@ class SessionState:
     selected_version = _Entry[int | None](lambda: None)
     selected_retraining = _Entry[int | None](lambda: None)
     selected_job = _Entry[int | None](lambda: None)
-    selected_user = _Entry[int | None](lambda: None)
     # The dialog that is open, by its name and what it is about.
     dialog = _Entry[str](str)
     trial = _Entry[Trial | None](lambda: None)
     batch = _Entry[Batch | None](lambda: None)
     batch_problem = _Entry[str](str)
+    user_form_round = _Entry[int](int)
     register_key = _Entry[str](str)
     notice = _Entry[str](str)
     pages = _Entry[dict[str, Page]](dict)

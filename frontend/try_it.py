@@ -9,10 +9,10 @@ import streamlit as st
 from backend.registry.schemas import CHAMPION, ModelOut
 from backend.serving.schemas import InputOut, PredictOut, SchemaOut
 from frontend import identity, queries, text
-from frontend.client import ApiError, Refused, SignedOut
+from frontend.client import ApiError, SignedOut
 from frontend.model_code import predict_command, predict_image_command
 from frontend.state import Trial, state
-from frontend.widgets import errors_shown, show_error
+from frontend.widgets import errors_shown, show_problems
 
 FIRST_INPUTS: Final = 24
 INPUTS_IN_A_ROW: Final = 3
@@ -176,17 +176,9 @@ def _predict(model_id: int, version: int, row: Mapping[str, Value]) -> None:
     except SignedOut:
         raise
     except ApiError as error:
-        show_prediction_problem(error)
+        show_problems(error)
     else:
         state.trial = Trial(model_id, version, dict(row), answer)
-
-
-def show_prediction_problem(error: ApiError) -> None:
-    """All that is wrong, each with the column that it is about."""
-    if not isinstance(error, Refused) or not error.fields:
-        show_error(error)
-        return
-    st.error("\n".join(f"- {text.plain(message)}" for message in error.fields.values()))
 
 
 def _draw_answer(
@@ -237,7 +229,7 @@ def _draw_image_form(model: ModelOut, version: int, schema: SchemaOut) -> None:
         except SignedOut:
             raise
         except ApiError as error:
-            show_prediction_problem(error)
+            show_problems(error)
         else:
             state.trial = Trial(model.id, version, {"image": file.name}, answer)
     if state.trial is not None and "image" in state.trial.row:

@@ -55,6 +55,14 @@ def show_error(error: ApiError) -> None:
             st.error("That did not work. Try again.")
 
 
+def show_problems(error: ApiError) -> None:
+    """All that the server found, each with the column or field that it is about."""
+    if not isinstance(error, Refused) or not error.fields:
+        show_error(error)
+        return
+    st.error("\n".join(f"- {text.plain(problem)}" for problem in error.fields.values()))
+
+
 def state_badge(fit: FitOut) -> None:
     """A fit's state as a word in its colour."""
     st.badge(fit.state.value, color=STATE_COLORS[fit.state.value])

@@ -8,9 +8,13 @@ from dataclasses import asdict
 import polars as pl
 
 from backend.datasets.intake import Upload, unprocessable
-from backend.datasets.schemas import PreviewOut, TypedUpload
+from backend.datasets.schemas import ImageList, ImageOut, PreviewOut, TypedUpload
 from backend.science.columns import describe_columns, guess_target
 from backend.science.csv_table import TableLimits, content_digest, read_csv
+from backend.science.images.archive import ArchiveLimits, open_archive
+from backend.science.images.image_table import list_images, read_image, write_images
+from backend.science.images.pixels import encode_png
+from backend.science.images.problem import ImageProblem
 from backend.science.text_check import TableProblem
 from backend.settings import UploadSettings
 from backend.storage.blobs import BlobStore, digest_of
@@ -18,6 +22,8 @@ from backend.storage.blobs import BlobStore, digest_of
 
 def type_upload(upload: Upload, limits: UploadSettings) -> TypedUpload:
     """Parse and type a received file; blocking, so it runs in a thread. Stores nothing."""
+    if upload.is_archive:
+        return _type_images(upload, limits)
     shape = TableLimits(max_columns=limits.max_columns, max_cell_bytes=limits.max_cell_bytes)
     try:
         table = read_csv(upload.path, shape)
@@ -40,6 +46,28 @@ def type_upload(upload: Upload, limits: UploadSettings) -> TypedUpload:
     )
 
 
+def _type_images(upload: Upload, limits: UploadSettings) -> TypedUpload:
+    bounds = ArchiveLimits(max_images=limits.max_images, max_bytes=limits.max_archive_bytes)
+    try:
+        with open_archive(upload.path, bounds) as archive:
+            images = write_images(archive, upload.parquet_path, limits.max_archive_bytes)
+    except ImageProblem as problem:
+        raise unprocessable(problem) from None
+    return TypedUpload(
+        file_name=upload.file_name,
+        bytes=upload.bytes,
+        sha256=upload.sha256,
+        parquet_sha256=digest_of(upload.parquet_path),
+        content_digest=images.content_digest,
+        rows=images.rows,
+        columns=[asdict(column) for column in images.columns],
+        column_count=len(images.columns),
+        suggested_target=None if images.target is None else asdict(images.target),
+        warnings=images.warnings,
+        kind="image",
+    )
+
+
 def store_upload(upload: Upload, typed: TypedUpload, blobs: BlobStore) -> None:
     """Keep the original and its typed form; only once everything else was accepted."""
     blobs.put_file(upload.path, digest=typed.sha256)
@@ -47,9 +75,9 @@ def store_upload(upload: Upload, typed: TypedUpload, blobs: BlobStore) -> None:
 
 
 def read_preview(blobs: BlobStore, parquet_sha256: str, total_rows: int, limit: int) -> PreviewOut:
-    """The first rows, in what JSON can hold."""
+    """The first rows, in what JSON can hold; of images their labels and names."""
     with blobs.open(parquet_sha256) as file:
-        frame = pl.read_parquet(file, n_rows=limit)
+        frame = pl.scan_parquet(file).select(~pl.selectors.binary()).head(limit).collect()
     temporal = pl.selectors.temporal()
     frame = frame.with_columns(temporal.cast(pl.String))
     finite = pl.selectors.float()
@@ -57,3 +85,17 @@ def read_preview(blobs: BlobStore, parquet_sha256: str, total_rows: int, limit: 
     return PreviewOut(
         columns=frame.columns, rows=list(map(list, frame.rows())), total_rows=total_rows
     )
+
+
+def list_of_images(blobs: BlobStore, parquet_sha256: str, total_rows: int, limit: int) -> ImageList:
+    """Labels and names of the first images."""
+    with blobs.open(parquet_sha256) as file:
+        found = list_images(file, limit)
+    items = [ImageOut(row=row, label=label, name=name) for row, (name, label) in enumerate(found)]
+    return ImageList(items=items, total=total_rows)
+
+
+def png_of_image(blobs: BlobStore, parquet_sha256: str, row: int) -> bytes:
+    """One image as a PNG file."""
+    with blobs.open(parquet_sha256) as file:
+        return encode_png(read_image(file, row))

@@ -23,12 +23,15 @@ from backend.core.errors import (
     UnsupportedMediaType,
     field_error,
 )
+from backend.science.images.problem import ImageProblem
 from backend.science.text_check import TableProblem, TextCheck
 
 FILE_FIELD: Final = "file"
 MAX_FIELD_BYTES: Final = 20_000
 MAX_FIELDS: Final = 10
 DISK_BUFFER: Final = 1 << 20
+# Of an archive with files, and of an empty one. The content decides, not the file's name.
+ZIP_MAGICS: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _UNSAFE_IN_NAMES: Final = re.compile(r"[\x00-\x1f\x7f<>:\"/\\|?*\u202a-\u202e\u2066-\u2069]")
 
 
@@ -47,6 +50,7 @@ class Upload:
     file_name: str = ""
     bytes: int = 0
     sha256: str = ""
+    is_archive: bool = False
     fields: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -55,14 +59,14 @@ class Upload:
         return self.path.with_suffix(".parquet")
 
 
-def unprocessable(problem: TableProblem) -> Unprocessable:
-    """A bad file as a 422 that names the line and the column."""
+def unprocessable(problem: TableProblem | ImageProblem) -> Unprocessable:
+    """A bad file as a 422 that names the line and the column, or the archive's entry."""
     location: list[str | int] = ["body", FILE_FIELD]
-    if problem.line is not None:
-        location += ["line", problem.line]
-    if problem.column is not None:
-        location += ["column", problem.column]
-    entry = FieldProblem(loc=location, msg=str(problem), type="table")
+    for part in ("entry", "line", "column"):
+        if (value := getattr(problem, part, None)) is not None:
+            location += [part, value]
+    kind = "image" if isinstance(problem, ImageProblem) else "table"
+    entry = FieldProblem(loc=location, msg=str(problem), type=kind)
     return Unprocessable(str(problem), errors=[entry])
 
 
@@ -75,10 +79,15 @@ def display_name(raw: str) -> str:
 class _Receiver:
     """Callbacks of the multipart parser; the file goes to the sink, fields are collected."""
 
-    def __init__(self, upload: Upload, sink: BinaryIO, max_bytes: int, *, is_text: bool) -> None:
+    def __init__(
+        self, upload: Upload, sink: BinaryIO, max_bytes: int, *, is_text: bool, archives: bool
+    ) -> None:
         self.upload = upload
         self.max_bytes = max_bytes
         self._is_text = is_text
+        self._archives = archives
+        # The first bytes, until they tell what the file is.
+        self._head: bytes | None = b""
         self.finished = False
         self._sink = sink
         self._digest = hashlib.sha256()
@@ -137,7 +146,14 @@ class _Receiver:
         self._sink.write(chunk)
 
     def _feed(self, chunk: bytes, *, final: bool = False) -> None:
-        if not self._is_text:
+        if self._head is not None:
+            chunk = self._head + chunk
+            if len(chunk) < len(ZIP_MAGICS[0]) and not final:
+                self._head = chunk
+                return
+            self._head = None
+            self.upload.is_archive = self._archives and chunk.startswith(ZIP_MAGICS)
+        if not self._is_text or self.upload.is_archive:
             return
         try:
             self._check.feed(chunk, final=final)
@@ -175,8 +191,11 @@ async def receive(
     folder: Path,
     max_bytes: int,
     is_text: bool = True,
+    archives: bool = False,
 ) -> Upload:
-    """Stream a multipart body into the folder; `is_text` asks for UTF-8 in the file.
+    """Stream a multipart body into the folder.
+
+    `is_text` asks for UTF-8 in the file; with `archives` it may also be a zip.
 
     Raises
     ------
@@ -199,7 +218,7 @@ async def receive(
         raise TooLarge(f"The file is larger than {max_bytes:,} bytes.")
     upload = Upload(path=folder / "upload")
     with upload.path.open("wb", buffering=DISK_BUFFER) as sink:
-        receiver = _Receiver(upload, sink, max_bytes, is_text=is_text)
+        receiver = _Receiver(upload, sink, max_bytes, is_text=is_text, archives=archives)
         try:
             parser = MultipartParser(boundary, receiver.callbacks())  # type: ignore[arg-type]  # its TypedDict wants literals
             received = 0

@@ -67,7 +67,7 @@ def _dataset_out(dataset: Dataset) -> DatasetOut:
         name=dataset.name,
         description=dataset.description,
         project_id=dataset.project_id,
-        kind="table",
+        kind=dataset.kind,
         latest_version=dataset.latest_version,
         rows=latest.rows,
         columns=latest.column_count,
@@ -123,6 +123,7 @@ async def _received(
             content_length=request.headers.get("content-length"),
             folder=folder,
             max_bytes=limits.max_bytes,
+            archives=True,
         )
         try:
             data = DatasetCreate.model_validate(upload.fields)
@@ -146,7 +147,7 @@ async def create_dataset(
     idempotency: IdempotencyDep,
     response: Response,
 ) -> DatasetOut:
-    """Upload a CSV file as a new dataset."""
+    """Upload a CSV file, or a zip of images with `labels.txt`, as a new dataset."""
     async with _received(request, session, settings.uploads) as got:
         row = await service.create_dataset(
             session, viewer, got.data, got.typed, store=got.store, idempotency=idempotency
@@ -223,7 +224,7 @@ async def create_version(
     dataset_id: Id,
     response: Response,
 ) -> VersionOut:
-    """Upload a CSV file as the next version of a dataset."""
+    """Upload a file of the same kind as the next version of a dataset."""
     await service.writable_dataset(session, viewer, dataset_id)
     async with _received(request, session, settings.uploads) as got:
         row = await service.add_version(

@@ -5,8 +5,11 @@ from typing import Any, Literal
 
 from backend.core.schemas import Description, Id, Name, Schema, StorableText, Timestamp
 
-ColumnType = Literal["number", "integer", "boolean", "string", "date", "datetime"]
-ColumnRole = Literal["numeric", "categorical", "boolean", "datetime", "text", "id", "constant"]
+DatasetKind = Literal["table", "image"]
+ColumnType = Literal["number", "integer", "boolean", "string", "date", "datetime", "image"]
+ColumnRole = Literal[
+    "numeric", "categorical", "boolean", "datetime", "text", "id", "constant", "image"
+]
 
 
 class DatasetOut(Schema):
@@ -16,7 +19,7 @@ class DatasetOut(Schema):
     name: str
     description: str
     project_id: int
-    kind: Literal["table"]
+    kind: DatasetKind
     latest_version: int
     rows: int
     columns: int
@@ -92,6 +95,21 @@ class PreviewOut(Schema):
     total_rows: int
 
 
+class ImageOut(Schema):
+    """One image; `row` counts from 0, in the order of the labels."""
+
+    row: int
+    label: str
+    name: str
+
+
+class ImageList(Schema):
+    """The first images of a version."""
+
+    items: list[ImageOut]
+    total: int
+
+
 class DatasetFilter(Schema):
     """Which datasets a list is about."""
 
@@ -114,3 +132,4 @@ class TypedUpload:
     column_count: int
     suggested_target: dict[str, Any] | None
     warnings: list[str]
+    kind: DatasetKind = "table"

@@ -3,11 +3,13 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.core.access import Viewer
 from backend.core.db import database_time
+from backend.core.errors import field_error
 from backend.core.idempotency import Idempotency, fingerprint
 from backend.datasets.repository import DatasetRepository, VersionRepository
 from backend.datasets.schemas import DatasetCreate, DatasetUpdate, TypedUpload
@@ -16,15 +18,18 @@ from backend.tables import Dataset, DatasetVersion
 
 # Keeps an upload's files; called once nothing speaks against them any more.
 Store = Callable[[], Awaitable[None]]
+FILES: Final = {"table": "a table", "image": "images"}
 
 
 def _version(dataset_id: int, number: int, viewer: Viewer, typed: TypedUpload) -> DatasetVersion:
+    fields = asdict(typed)
+    del fields["kind"]  # the dataset's
     return DatasetVersion(
         dataset_id=dataset_id,
         version=number,
         origin="upload",
         created_by=viewer.user_id,
-        **asdict(typed),
+        **fields,
     )
 
 
@@ -48,7 +53,7 @@ async def create_dataset(
         project_id=project.id,
         name=data.name or Path(typed.file_name).stem or typed.file_name,
         description=data.description,
-        kind="table",
+        kind=typed.kind,
         latest_version=1,
         created_by=viewer.user_id,
     )
@@ -76,6 +81,9 @@ async def add_version(
     if made is not None:
         return await versions.get(dataset_id, made)
     dataset = await writable_dataset(session, viewer, dataset_id)
+    if typed.kind != dataset.kind:
+        given, wanted = FILES[typed.kind], FILES[dataset.kind]
+        raise field_error("file", msg=f"{given}, but the dataset holds {wanted}", kind="kind")
     await store()
     dataset.latest_version += 1
     session.add(_version(dataset.id, dataset.latest_version, viewer, typed))

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.core.access import SYSTEM
 from backend.fits.repository import FitRepository
-from backend.fits.service import enqueue_run, enqueue_tracking
+from backend.fits.service import enqueue_continuation, enqueue_run, enqueue_tracking
 from backend.fits.states import FINAL_STATES, FitState, advance
 from backend.tables import DatasetVersion, Fit
 
@@ -28,6 +28,7 @@ class Claim:
     spec: dict[str, Any]
     parquet_sha256: str
     columns: list[dict[str, Any]]
+    withheld: dict[str, Any] | None
 
 
 async def claim(session: AsyncSession, fit_id: int, *, max_attempts: int) -> Claim | None:
@@ -45,6 +46,7 @@ async def claim(session: AsyncSession, fit_id: int, *, max_attempts: int) -> Cla
             "column": None,
         }
         await session.flush()
+        await enqueue_continuation(session, fit)
         return None
     fit.state = advance(FitState(fit.state), FitState.RUNNING)
     fit.attempt += 1
@@ -61,6 +63,7 @@ async def claim(session: AsyncSession, fit_id: int, *, max_attempts: int) -> Cla
         spec=dict(fit.spec),
         parquet_sha256=version.parquet_sha256,
         columns=version.columns,
+        withheld=fit.withheld,
     )
 
 
@@ -111,6 +114,7 @@ async def succeed(
     fit.artifacts = artifacts
     await session.flush()
     await enqueue_tracking(session, fit)
+    await enqueue_continuation(session, fit)
     return True
 
 
@@ -122,6 +126,7 @@ async def fail(session: AsyncSession, held: Claim, message: str, column: str | N
     _finish_row(fit, FitState.FAILED)
     fit.error = {"message": message[:2_000], "column": column}
     await session.flush()
+    await enqueue_continuation(session, fit)
     return True
 
 

@@ -6,6 +6,7 @@ from backend.accounts.dependencies import ViewerDep
 from backend.core.errors import NotFound
 from backend.fits.schemas import EstimatorList, EstimatorOut
 from backend.science.catalogue import ESTIMATORS
+from backend.science.extras import install_command
 
 router = APIRouter(prefix="/estimators", tags=["fits"])
 
@@ -18,6 +19,9 @@ def _estimator_out(name: str) -> EstimatorOut:
         summary=spec.summary,
         reference=spec.reference,
         tasks=sorted(spec.tasks),
+        data=spec.data,
+        available=spec.available,
+        install=install_command(spec.requires) if spec.requires else None,
         params_schema=spec.Params.model_json_schema(),
         defaults=spec.Params().model_dump(mode="json"),
     )

@@ -158,6 +158,9 @@ class EstimatorOut(Schema):
     summary: str
     reference: str
     tasks: list[Task]
+    data: Literal["table", "image"]
+    available: bool
+    install: str | None
     params_schema: dict[str, Any]
     defaults: dict[str, Any]
 

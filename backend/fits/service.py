@@ -22,6 +22,8 @@ from backend.fits.states import FitState, advance
 from backend.jobs import queue
 from backend.projects.service import require_editor
 from backend.science.catalogue import ESTIMATORS
+from backend.science.column_types import LABEL
+from backend.science.extras import ExtraMissing
 from backend.science.spec import FitSpec
 from backend.settings import FitSettings
 from backend.tables import DatasetVersion, Fit
@@ -82,6 +84,19 @@ def _spec(data: FitCreate) -> FitSpec:
     )
 
 
+def _check_kind(data: FitCreate, kind: str) -> None:
+    """The estimator must learn from what the dataset holds, and be installed."""
+    estimator = ESTIMATORS[data.estimator]
+    if estimator.data != kind:
+        holds = {"table": "a table", "image": "images"}
+        msg = f"{estimator.title} learns from {holds[estimator.data]}, the dataset is {holds[kind]}"
+        raise field_error("estimator", msg=msg)
+    if kind == "image" and data.target != LABEL:
+        raise field_error("target", msg=f"of images the {LABEL} is predicted")
+    if estimator.requires is not None and not estimator.available:
+        raise field_error("estimator", msg=str(ExtraMissing(estimator.requires)))
+
+
 async def start_fit(
     session: AsyncSession,
     viewer: Viewer,
@@ -100,6 +115,7 @@ async def start_fit(
     await require_editor(session, viewer, dataset.project_id)
     _check_columns(data, version)
     spec = _spec(data)
+    _check_kind(data, dataset.kind)
     if await fits.count_active() >= limits.max_active_per_user:
         raise TooManyRequests(
             f"You have {limits.max_active_per_user} unfinished fits. Wait for one, or cancel one.",
@@ -138,6 +154,15 @@ async def enqueue_tracking(session: AsyncSession, fit: Fit) -> None:
     await queue.enqueue(session, TRACK_FIT, payload, key=str(fit.id), priority=TRACK_PRIORITY)
 
 
+async def enqueue_continuation(session: AsyncSession, fit: Fit) -> None:
+    """Queue what follows a fit that ended, in the transaction that ended it."""
+    if fit.continuation is not None:
+        payload = FitPayload(fit_id=fit.id)
+        await queue.enqueue(
+            session, fit.continuation, payload, key=str(fit.id), priority=FIT_PRIORITY
+        )
+
+
 async def writable_fit(session: AsyncSession, viewer: Viewer, fit_id: int) -> Fit:
     """A fit that the viewer may change, locked until the transaction ends."""
     fit = await FitRepository(session, viewer).get(fit_id, for_update=True)
@@ -158,6 +183,7 @@ async def cancel_fit(session: AsyncSession, viewer: Viewer, fit_id: int) -> Fit:
     if fit.job_id is not None:
         await queue.cancel(session, fit.job_id)
     await session.flush()
+    await enqueue_continuation(session, fit)
     return fit
 
 

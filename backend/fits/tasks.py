@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from backend.core.db import transaction
 from backend.fits import attempts
 from backend.fits.attempts import Claim
+from backend.fits.files import fetch_request, store_artifacts
 from backend.fits.recording import record
 from backend.fits.schemas import FitPayload, TrackPayload
 from backend.fits.service import RUN_FIT, TRACK_FIT
@@ -25,13 +26,6 @@ _log = logging.getLogger(__name__)
 FIT_PROGRAM: Final = "backend.science.run:run_request"
 REPORT_SECONDS: Final = 0.25
 WATCH_SECONDS: Final = 1.0
-# Files that a fit leaves in its folder, by the name under which they are stored.
-ARTIFACTS: Final = {
-    "model": "model.joblib",
-    "holdout": "holdout.parquet",
-    "plots": "plots.json",
-    "input_example": "input_example.json",
-}
 
 
 class ClaimLost(Exception):
@@ -100,26 +94,13 @@ async def _fail(
 async def _run(context: WorkerContext, held: Claim) -> None:
     with tempfile.TemporaryDirectory(prefix="goodfit-fit-") as name:
         folder = Path(name)
-        table = folder / "table.parquet"
-        await asyncio.to_thread(context.blobs.fetch, held.parquet_sha256, table)
-        request = {
-            "spec": held.spec,
-            "columns": held.columns,
-            "table": str(table),
-            "folder": str(folder),
-        }
+        request = await asyncio.to_thread(fetch_request, context.blobs, held, folder)
         outcome = await _compute(context, held, Work(FIT_PROGRAM, request))
-        artifacts = await asyncio.to_thread(_store, context, folder)
+        artifacts = await asyncio.to_thread(store_artifacts, context.blobs, folder)
     async with transaction(context.sessions) as session:
         if not await attempts.succeed(session, held, outcome, artifacts):
             raise ClaimLost
     _log.info("fit succeeded", extra={"fit_id": held.fit_id, "attempt": held.attempt})
-
-
-def _store(context: WorkerContext, folder: Path) -> dict[str, str]:
-    """All bytes stand in the store before the database names them."""
-    paths = {name: folder / file for name, file in ARTIFACTS.items()}
-    return {name: context.blobs.put_file(path) for name, path in paths.items() if path.exists()}
 
 
 async def _compute(context: WorkerContext, held: Claim, work: Work) -> dict[str, Any]:

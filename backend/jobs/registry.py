@@ -76,3 +76,26 @@ def periodic(*, every: timedelta) -> Callable[[Chore], Chore]:
         return function
 
     return register
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleSpec:
+    """Something that one worker does at set times, whichever it is."""
+
+    name: str
+    work: Chore
+    cron: str
+
+
+_schedules: Final[list[ScheduleSpec]] = []
+SCHEDULES: Final[Sequence[ScheduleSpec]] = _schedules
+
+
+def scheduled(name: str, *, cron: str) -> Callable[[Chore], Chore]:
+    """Register a function that the queue's scheduler has one worker call at these times (UTC)."""
+
+    def register(function: Chore) -> Chore:
+        _schedules.append(ScheduleSpec(name, function, cron))
+        return function
+
+    return register

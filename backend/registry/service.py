@@ -258,6 +258,11 @@ def previous_version(moves: Iterable[tuple[str, int | None]]) -> int | None:
     return steps[-2]
 
 
+def current_alias(model: Model, alias: str) -> int | None:
+    """Where an alias points now."""
+    return _aliases(model).get(alias)
+
+
 def _aliases(model: Model) -> dict[str, int]:
     return {alias.alias: alias.version for alias in model.aliases}
 

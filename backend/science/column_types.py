@@ -6,6 +6,9 @@ from typing import Final, Literal
 ColumnType = Literal["number", "integer", "boolean", "string", "date", "datetime", "image"]
 # Trees compute in single precision, and squares must stay finite.
 LARGEST_NUMBER: Final = 1e38
+# The columns of a dataset of images.
+IMAGE: Final = "image"
+LABEL: Final = "label"
 ColumnRole = Literal[
     "numeric", "categorical", "boolean", "datetime", "text", "id", "constant", "image"
 ]

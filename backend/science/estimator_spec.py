@@ -3,10 +3,11 @@
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from backend.science.extras import Extra, is_installed
 from backend.science.spec import Task
 
 
@@ -30,6 +31,10 @@ class EstimatorSpec:
         Whether numeric columns are standardised before.
     grows
         Name of the parameter that counts members of an ensemble that can be fitted in steps.
+    data
+        What kind of dataset it learns from.
+    requires
+        The optional part of the installation that it needs.
     """
 
     name: str
@@ -41,11 +46,18 @@ class EstimatorSpec:
     arguments: Callable[[Any, Task, int], dict[str, Any]]
     scale: bool = False
     grows: str | None = None
+    data: Literal["table", "image"] = "table"
+    requires: Extra | None = None
 
     @property
     def tasks(self) -> frozenset[Task]:
         """The tasks that the estimator does."""
         return frozenset(self.classes)
+
+    @property
+    def available(self) -> bool:
+        """Whether what it needs is installed."""
+        return self.requires is None or is_installed(self.requires)
 
     def build(self, params: Mapping[str, Any], task: Task, seed: int) -> Any:
         """An unfitted scikit-learn estimator.

@@ -12,42 +12,22 @@ import pyarrow as pa
 from sklearn.pipeline import Pipeline
 
 from backend.science.catalogue import ESTIMATORS
-from backend.science.column_types import ColumnDescription, InputColumn
+from backend.science.column_types import ColumnDescription, ImageInput, InputColumn
 from backend.science.estimator_spec import EstimatorSpec
 from backend.science.frames import feature_frame, input_columns
+from backend.science.holdout import HoldoutPredictions, check_classes, doubts, judge
 from backend.science.pipeline import build_pipeline
 from backend.science.refusal import FitRefused
-from backend.science.scores import score, undefined_metrics
 from backend.science.spec import FitSpec, Task
-from backend.science.splits import Split, split_rows
+from backend.science.splits import Rows, Split, split_rows
 from backend.science.target import Target, read_target
 
 OnProgress = Callable[[float, str], None]
-BASELINE: Final = "dummy_baseline"
 # Members added per step of a growing ensemble: progress without a cost that shows.
 GROWTH_STEPS: Final = 20
+NO_ROWS: Final[Rows] = np.empty(0, dtype=np.int64)
 LEARNING_STARTS: Final = 0.1
 LEARNING_ENDS: Final = 0.9
-
-
-@dataclass(frozen=True, slots=True)
-class HoldoutPredictions:
-    """Predictions for the rows that the fit did not see.
-
-    Attributes
-    ----------
-    rows
-        Row numbers in the dataset, counted from 0, shape (n,).
-    observed, predicted
-        Shape (n,).
-    probabilities
-        Shape (n, number of classes), where the estimator has them.
-    """
-
-    rows: npt.NDArray[np.int64]
-    observed: npt.NDArray[Any]
-    predicted: npt.NDArray[Any]
-    probabilities: npt.NDArray[np.float64] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +40,14 @@ class FitResult:
         Columns that were left out, with the reason, as `{column, reason}`.
     classes
         In the order of the probabilities; None for regression.
+    pipeline
+        A fitted Pipeline, or for images an ImageClassifier.
+    example
+        A few rows in the form that the pipeline takes; none of images.
     """
 
     task: Task
-    inputs: list[InputColumn]
+    inputs: Sequence[InputColumn | ImageInput]
     excluded: list[dict[str, str]]
     classes: list[Any] | None
     metrics: dict[str, float]
@@ -72,7 +56,8 @@ class FitResult:
     warnings: list[str]
     rows_used: int
     rows_dropped: int
-    pipeline: Pipeline
+    rows_withheld: int
+    pipeline: Any
     example: pd.DataFrame
 
 
@@ -82,6 +67,7 @@ def fit(
     columns: Sequence[ColumnDescription],
     *,
     on_progress: OnProgress,
+    withheld: Rows = NO_ROWS,
 ) -> FitResult:
     """Fit an estimator in its pipeline and score it on the hold-out.
 
@@ -97,6 +83,8 @@ def fit(
         Descriptions of all its columns.
     on_progress
         Called with a fraction from 0 to 1 and a text.
+    withheld
+        Numbers of rows that are neither learnt from nor scored on.
 
     Raises
     ------
@@ -105,7 +93,7 @@ def fit(
     """
     estimator = ESTIMATORS[spec.estimator]
     on_progress(0.02, "Reading columns")
-    data = _prepare(spec, table, columns)
+    data = _prepare(spec, table, columns, withheld)
     train, target = data.frame.iloc[data.split.train], data.target
     on_progress(LEARNING_STARTS, f"Learning from {len(train):,} rows")
     with warnings.catch_warnings(record=True) as raised:
@@ -114,22 +102,23 @@ def fit(
         _check_size(estimator, spec, len(train))
         _learn(pipeline, estimator, train, target.values[data.split.train], on_progress)
         on_progress(LEARNING_ENDS, "Scoring")
-        holdout = _predict_holdout(pipeline, data.frame, target, data.split)
-        metrics = _score(target.task, holdout, pipeline)
-        baseline = _baseline(spec, data)
-    undefined = _undefined(target.task, holdout, metrics)
-    dropped = table.num_rows - len(target.values)
+        held = data.frame.iloc[data.split.holdout]
+        judged = judge(pipeline, held, target, data.split, spec.seed)
+    dropped = table.num_rows - len(target.values) - data.withheld
     return FitResult(
         task=target.task,
         inputs=data.inputs,
         excluded=data.excluded,
         classes=None if target.task == "regression" else list(pipeline.classes_.tolist()),
-        metrics=metrics,
-        baseline_metrics=baseline,
-        holdout=holdout,
-        warnings=_texts(raised, data.split, dropped, undefined, _unlearnt(data), spec.target),
+        metrics=judged.metrics,
+        baseline_metrics=judged.baseline_metrics,
+        holdout=judged.holdout,
+        warnings=doubts(
+            raised, judged.undefined, target, data.split, dropped=dropped, name=spec.target
+        ),
         rows_used=len(train),
         rows_dropped=dropped,
+        rows_withheld=data.withheld,
         pipeline=pipeline,
         example=train.head(3).reset_index(drop=True),
     )
@@ -144,11 +133,15 @@ class _Prepared:
     frame: pd.DataFrame
     inputs: list[InputColumn]
     excluded: list[dict[str, str]]
+    withheld: int
 
 
-def _prepare(spec: FitSpec, table: pa.Table, columns: Sequence[ColumnDescription]) -> _Prepared:
+def _prepare(
+    spec: FitSpec, table: pa.Table, columns: Sequence[ColumnDescription], withheld: Rows
+) -> _Prepared:
     described = {column.name: column for column in columns}
-    target = read_target(table, _column(described, spec.target), spec.task)
+    known = read_target(table, _column(described, spec.target), spec.task)
+    target = known.without(withheld)
     estimator = ESTIMATORS[spec.estimator]
     if target.task not in estimator.tasks:
         raise FitRefused(
@@ -158,10 +151,11 @@ def _prepare(spec: FitSpec, table: pa.Table, columns: Sequence[ColumnDescription
         )
     used, excluded = _choose_features(spec, columns, described)
     split = split_rows(spec.validation, target.task, target.values, spec.seed)
-    _check_classes(spec, target, split)
+    check_classes(target, split, spec.target)
     frame = feature_frame(table, used).iloc[target.rows].reset_index(drop=True)
     inputs = input_columns(frame.iloc[split.train], used)
-    return _Prepared(target, split, frame, inputs, excluded)
+    left_out = len(known.rows) - len(target.rows)
+    return _Prepared(target, split, frame, inputs, excluded, left_out)
 
 
 def _column(described: dict[str, ColumnDescription], name: str) -> ColumnDescription:
@@ -193,23 +187,6 @@ def _choose_features(
         if column.left_out_because is not None
     ]
     return used, excluded
-
-
-def _check_classes(spec: FitSpec, target: Target, split: Split) -> None:
-    """A file sorted by class leaves one class to learn from when its last rows are held out."""
-    if target.task != "regression" and len(np.unique(target.values[split.train])) < 2:
-        raise FitRefused(
-            f"The rows to learn from have one class of {spec.target} only. Shuffle the rows.",
-            spec.target,
-        )
-
-
-def _unlearnt(data: _Prepared) -> list[str]:
-    """Classes that stand in the hold-out alone."""
-    if data.target.task == "regression":
-        return []
-    learnt, held = (data.target.values[rows] for rows in (data.split.train, data.split.holdout))
-    return [str(name) for name in np.setdiff1d(held, learnt)]
 
 
 def _check_size(estimator: EstimatorSpec, spec: FitSpec, rows: int) -> None:
@@ -246,71 +223,6 @@ def _learn(
     final.set_params(warm_start=False)
 
 
-def _predict_holdout(
-    pipeline: Pipeline, frame: pd.DataFrame, target: Target, split: Split
-) -> HoldoutPredictions | None:
-    if len(split.holdout) == 0:
-        return None
-    features = frame.iloc[split.holdout]
-    probabilities = (
-        np.asarray(pipeline.predict_proba(features))
-        if target.task != "regression" and hasattr(pipeline, "predict_proba")
-        else None
-    )
-    return HoldoutPredictions(
-        rows=target.rows[split.holdout].astype(np.int64),
-        observed=target.values[split.holdout],
-        predicted=np.asarray(pipeline.predict(features)),
-        probabilities=probabilities,
-    )
-
-
-def _score(task: Task, holdout: HoldoutPredictions | None, pipeline: Pipeline) -> dict[str, float]:
-    if holdout is None:
-        return {}
-    classes = None if task == "regression" else pipeline.classes_
-    return score(task, holdout.observed, holdout.predicted, holdout.probabilities, classes)
-
-
-def _undefined(
-    task: Task, holdout: HoldoutPredictions | None, metrics: dict[str, float]
-) -> list[str]:
-    if holdout is None:
-        return []
-    has_probabilities = holdout.probabilities is not None
-    return undefined_metrics(task, metrics, with_probabilities=has_probabilities)
-
-
-def _baseline(spec: FitSpec, data: _Prepared) -> dict[str, float]:
-    """The same rows scored for predictions that ignore the features."""
-    task, train = data.target.task, data.split.train
-    pipeline = Pipeline([("estimate", ESTIMATORS[BASELINE].build({}, task, spec.seed))])
-    blank = data.frame[[data.inputs[0].name]]
-    pipeline.fit(blank.iloc[train], data.target.values[train])
-    holdout = _predict_holdout(pipeline, blank, data.target, data.split)
-    return _score(task, holdout, pipeline)
-
-
-def _texts(
-    raised: Sequence[warnings.WarningMessage],
-    split: Split,
-    dropped: int,
-    undefined: Sequence[str],
-    unlearnt: Sequence[str],
-    target: str,
-) -> list[str]:
-    """Warnings of the libraries and ours, each once."""
-    texts = list(split.warnings)
-    if unlearnt:
-        texts.append(f"No row to learn from has the class {', '.join(unlearnt)} of {target}.")
-    if dropped:
-        texts.append(f"Left out for want of a known {target}: {dropped:,} rows.")
-    if undefined:
-        texts.append(f"Not defined for these hold-out rows: {', '.join(undefined)}.")
-    texts += [f"{w.category.__name__}: {str(w.message).partition(chr(10))[0]}" for w in raised]
-    return list(dict.fromkeys(texts))
-
-
-def describe_inputs(inputs: Sequence[InputColumn]) -> list[dict[str, Any]]:
+def describe_inputs(inputs: Sequence[InputColumn | ImageInput]) -> list[dict[str, Any]]:
     """The inputs of a pipeline as JSON."""
     return [asdict(column) for column in inputs]

@@ -157,7 +157,9 @@ def write_predictions(
             for position, name in enumerate(answer.classes or ()):
                 beside[f"probability:{name}"] = answer.shares[:, position]
             rows = table.text.frame.slice(start, ROWS_AT_ONCE)
-            new = pl.DataFrame(beside).rename(lambda name: _free_name(name, rows.columns))
+            new = pl.DataFrame(beside).rename(
+                {name: _free_name(name, rows.columns) for name in beside}
+            )
             injection_safe(rows.hstack(new)).write_csv(
                 sink, separator=table.text.delimiter, include_header=start == 0
             )

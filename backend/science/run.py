@@ -5,7 +5,8 @@ not start threads; polars stays out, because its threads do not survive a fork.
 """
 
 import json
-from collections.abc import Mapping
+import pkgutil
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -18,16 +19,22 @@ import sklearn.ensemble
 import sklearn.linear_model
 import sklearn.neighbors
 
+from backend.science.catalogue import ESTIMATORS
 from backend.science.column_types import ColumnDescription
-from backend.science.fit import FitResult, HoldoutPredictions, OnProgress, describe_inputs, fit
+from backend.science.fit import NO_ROWS, FitResult, OnProgress, describe_inputs, fit
+from backend.science.holdout import HoldoutPredictions
 from backend.science.plots.catalogue import PLOTS
 from backend.science.plots.numbers import PlotInputs, PlotNumbers
 from backend.science.spec import FitSpec
 from backend.science.trends import smooth
+from backend.science.withheld import withheld_rows
 
 # Named so that the imports above, which only warm the process, count as used.
 WARMED: Final = (sklearn.dummy, sklearn.ensemble, sklearn.linear_model, sklearn.neighbors)
 COMPRESSION: Final = 1
+Fit = Callable[..., FitResult]
+# Not in the fork server: PyTorch starts threads, and most fits do without.
+IMAGE_FIT: Final = "backend.science.images.fit:fit_images"
 
 
 def run_request(request: Mapping[str, Any], on_progress: OnProgress) -> dict[str, Any]:
@@ -37,7 +44,8 @@ def run_request(request: Mapping[str, Any], on_progress: OnProgress) -> dict[str
     ----------
     request
         `spec`: a FitSpec as JSON. `columns`: the ColumnDescriptions of the table as JSON.
-        `table`: path of the Parquet file. `folder`: path of an empty folder.
+        `table`: path of the Parquet file. `folder`: path of an empty folder. Optionally
+        `withheld`: rows that must not be learnt from, as `withheld.withheld_rows` takes them.
     on_progress
         Called with a fraction from 0 to 1 and a text.
 
@@ -51,7 +59,11 @@ def run_request(request: Mapping[str, Any], on_progress: OnProgress) -> dict[str
     columns = [ColumnDescription(**column) for column in request["columns"]]
     folder = Path(request["folder"])
     table = pq.read_table(request["table"], use_threads=False)
-    result = fit(spec, table, columns, on_progress=on_progress)
+    held = request.get("withheld")
+    withheld = NO_ROWS if held is None else withheld_rows(table, columns, held)
+    kind = ESTIMATORS[spec.estimator].data
+    learn: Fit = fit if kind == "table" else pkgutil.resolve_name(IMAGE_FIT)
+    result = learn(spec, table, columns, on_progress=on_progress, withheld=withheld)
     on_progress(0.95, "Saving")
     joblib.dump(result.pipeline, folder / "model.joblib", compress=COMPRESSION)
     example = json.loads(result.example.to_json(orient="records"))
@@ -77,6 +89,7 @@ def _summary(result: FitResult, spec: FitSpec, plots: list[PlotNumbers]) -> dict
         "rows_used": result.rows_used,
         "rows_holdout": 0 if result.holdout is None else len(result.holdout.rows),
         "rows_dropped": result.rows_dropped,
+        "rows_withheld": result.rows_withheld,
         "input_columns": describe_inputs(result.inputs),
         "output": {"name": spec.target, "task": result.task, "classes": result.classes},
         "plots": [

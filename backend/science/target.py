@@ -36,6 +36,29 @@ class Target:
     values: npt.NDArray[Any]
     rows: npt.NDArray[np.int64]
 
+    def without(self, rows: npt.NDArray[np.int64]) -> "Target":
+        """The same target without some rows of the table.
+
+        Parameters
+        ----------
+        rows
+            Positions in the table, shape (m,).
+
+        Raises
+        ------
+        FitRefused
+            Too few rows remain.
+        """
+        if len(rows) == 0:
+            return self
+        kept = ~np.isin(self.rows, rows)
+        if kept.sum() < FEWEST_ROWS:
+            raise FitRefused(
+                f"{len(self.rows) - kept.sum():,} of {len(self.rows):,} rows stand in the hold-out "
+                "that the fit will be compared on; too few are left to learn from."
+            )
+        return Target(self.task, self.values[kept], self.rows[kept])
+
 
 def read_target(table: pa.Table, column: ColumnDescription, task: Task | None) -> Target:
     """The known values of the target.

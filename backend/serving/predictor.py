@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from backend.core.errors import FieldProblem, Unprocessable
+from backend.core.errors import FieldProblem, Unavailable, Unprocessable
 from backend.datasets.intake import unprocessable
+from backend.science.extras import ExtraMissing
+from backend.science.images.problem import ImageProblem
 from backend.science.rows import check_rows, row_from_texts
 from backend.science.text_check import TableProblem
 from backend.serving.schemas import PredictOut
@@ -105,9 +107,14 @@ class Predictor:
 
     def predict_image(self, served: Served, content: bytes) -> PredictOut:
         """A prediction for one image."""
-        answer = pkgutil.resolve_name(PREDICT_IMAGE)(
-            self._load(served.digest), served.inputs, served.output, content
-        )
+        try:
+            answer = pkgutil.resolve_name(PREDICT_IMAGE)(
+                self._load(served.digest), served.inputs, served.output, content
+            )
+        except ImageProblem as problem:
+            raise unprocessable(problem) from None
+        except ExtraMissing as missing:
+            raise Unavailable(str(missing)) from None
         return PredictOut(
             predictions=answer.predictions,
             probabilities=answer.probabilities,

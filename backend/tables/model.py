@@ -15,6 +15,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from backend.tables.base import BigId, BigRef, CreatedAt, Instant, Table
+from backend.tables.dataset import Dataset
 from backend.tables.fit import Fit
 from backend.tables.user import User
 
@@ -195,3 +196,6 @@ class RetrainingPolicy(Table):
     last_problem: Mapped[str | None]
     updated_by: Mapped[BigRef] = mapped_column(ForeignKey("users.id"))
     updated_at: Mapped[CreatedAt]
+
+    author: Mapped[User] = relationship(lazy="raise")
+    dataset: Mapped[Dataset] = relationship(lazy="raise")

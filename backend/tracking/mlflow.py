@@ -149,7 +149,7 @@ class MlflowTracker:
             source_run_id=run.info.run_id,
             tags={FIT_TAG: str(record.fit_id), "mlflow.user": record.username},
             params=_params(record),
-            model_type="scikit-learn",
+            model_type="pytorch" if record.takes_images else "scikit-learn",
         )
 
     def _complete(self, record: FitRecord, run: Run, model: LoggedModel, folder: Path) -> None:

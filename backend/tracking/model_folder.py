@@ -17,6 +17,7 @@ import pandas as pd
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
+from backend.tracking.network_folder import save_network
 from backend.tracking.port import FitRecord, TrackerError
 
 with warnings.catch_warnings():
@@ -34,6 +35,7 @@ DATASET_TYPES: Final[Mapping[str, DataType]] = {
     "date": DataType.datetime,
     "datetime": DataType.datetime,
     "string": DataType.string,
+    "image": DataType.binary,
 }
 
 
@@ -53,7 +55,7 @@ class ModelFolder:
 
 
 def save_model(record: FitRecord, path: Path) -> ModelFolder:
-    """Write the record's pipeline to `path`, for `mlflow.sklearn` and `mlflow.pyfunc`.
+    """Write the record's model to `path`, for `mlflow.pyfunc` and tables also `mlflow.sklearn`.
 
     Raises
     ------
@@ -62,6 +64,9 @@ def save_model(record: FitRecord, path: Path) -> ModelFolder:
     """
     pipeline = _load(record)
     description = Model()
+    if record.takes_images:
+        save_network(pipeline, path, description)
+        return ModelFolder(path, description)
     # It warns against pickles from strangers at each call; this one is our own, checked above.
     logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)
     with warnings.catch_warnings():

@@ -20,7 +20,8 @@ class _Message(BaseModel):
 class InputField(BaseModel):
     """One column that the pipeline expects, as the fit describes it.
 
-    A numeric column reaches the pipeline as float64 (also dates and booleans), others as text.
+    A numeric column reaches the pipeline as float64 (also dates and booleans), others as text;
+    an image as pixels of uint8.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -58,7 +59,8 @@ class FitRecord(_Message):
     started_at, finished_at
         Seconds since 1970, UTC.
     model_path, model_sha256
-        A joblib file of a fitted pipeline of scikit-learn's own parts, and its digest.
+        A joblib file of a fitted pipeline of scikit-learn's own parts, or of an image
+        classifier, and its digest.
     input_example
         A few rows in the form that the pipeline takes.
     """
@@ -84,6 +86,11 @@ class FitRecord(_Message):
     input_columns: list[InputField]
     output: OutputField
     input_example: list[dict[str, Any]] = Field(default_factory=list)
+
+    @property
+    def takes_images(self) -> bool:
+        """Whether the model is a network over images."""
+        return self.input_columns[0].type == "image"
 
 
 class RecordedRun(_Message):

@@ -12,16 +12,18 @@ from frontend.client import NotThere
 from frontend.model_code import draw_code
 from frontend.model_versions import draw_versions
 from frontend.pages import PageName, link, mlflow_page, number_parameter
+from frontend.retraining_forms import draw_policy, draw_retrain
+from frontend.retraining_runs import draw_runs
 from frontend.state import state
 from frontend.try_it import draw_try_it
 from frontend.widgets import Color, errors_shown, not_there, page_title
 
 MIRROR_SECONDS: Final = 3
 ALIAS_COLORS: Final[dict[str, Color]] = {CHAMPION: "green", CHALLENGER: "blue"}
-TASKS: Final = {
-    "regression": "Predicts the number",
-    "binary": "Tells two classes of",
-    "multiclass": "Tells the classes of",
+OUTPUTS: Final = {
+    "regression": "a number",
+    "binary": "one of two classes",
+    "multiclass": "one of several classes",
 }
 
 
@@ -45,7 +47,7 @@ def draw() -> None:
 
 
 def _draw_header(model: ModelOut) -> None:
-    what = f"{TASKS[model.task]} {text.plain(model.target)}"
+    what = f"Predicts {text.plain(model.target)}, {OUTPUTS[model.task]}"
     page_title(
         text.plain(model.name),
         f"Model {model.id} · {what} · by {text.plain(model.created_by)} · "
@@ -87,6 +89,7 @@ def _draw_tabs(model: ModelOut, *, may_edit: bool) -> None:
         "Try it": lambda: draw_try_it(model),
         "Batch": lambda: draw_batch(model),
         "Use it": lambda: draw_code(model),
+        "Retraining": lambda: _draw_retraining(model),
     }
     if model.kind == "image":
         del draws["Batch"]
@@ -96,3 +99,11 @@ def _draw_tabs(model: ModelOut, *, may_edit: bool) -> None:
         if tab.open:
             with tab, errors_shown(f"tab_{name}"):
                 draw_tab()
+
+
+def _draw_retraining(model: ModelOut) -> None:
+    is_admin = identity.current_user().role.value == "admin"
+    draw_policy(model, may_change=is_admin)
+    if is_admin:
+        draw_retrain(model)
+    draw_runs(model_id=model.id)

@@ -8,16 +8,20 @@ from backend.registry.schemas import CHALLENGER, CHAMPION, ModelOut
 from frontend import identity, queries, text
 from frontend.models_client import ModelQuery, ModelsApi
 from frontend.pages import PageName, go
+from frontend.retraining_runs import state_word
 from frontend.state import state
 from frontend.tables import clickable_table
 from frontend.widgets import page_title
 
 MOST_MODELS: Final = 50
+LATEST_RETRAININGS: Final = 200
 SORTS: Final = {"-created_at": "newest first", "created_at": "oldest first", "name": "by name"}
 COLUMNS: dict[str, Any] = {
     "No.": st.column_config.NumberColumn(width=60, format="%d"),
-    "Name": st.column_config.TextColumn(width=200),
-    "Versions": st.column_config.NumberColumn(width=80, format="%d"),
+    "Name": st.column_config.TextColumn(width=170),
+    "Versions": st.column_config.NumberColumn(width=75, format="%d"),
+    "Champion": st.column_config.TextColumn(width=80),
+    "Challenger": st.column_config.TextColumn(width=85),
 }
 
 
@@ -66,8 +70,11 @@ def _draw_filters() -> ModelQuery:
 def _draw_table(models: list[ModelOut]) -> None:
     ids = [model.id for model in models]
     api = identity.models_api()
+    last: dict[int, str] = {}
+    for run in identity.retraining_api().retrainings(limit=LATEST_RETRAININGS):
+        last.setdefault(run.model_id, state_word(run.state))
     state.selected_model = clickable_table(
-        [_row(api, model) for model in models],
+        [_row(api, model, last.get(model.id, "")) for model in models],
         ids=ids,
         selected=state.selected_model,
         key="models",
@@ -83,7 +90,7 @@ def _draw_table(models: list[ModelOut]) -> None:
             go(PageName.MODEL, id=number)
 
 
-def _row(api: ModelsApi, model: ModelOut) -> dict[str, Any]:
+def _row(api: ModelsApi, model: ModelOut, retraining: str) -> dict[str, Any]:
     champion = model.aliases.get(CHAMPION)
     metrics = queries.version_metrics(api, model.id, champion) if champion else {}
     return {
@@ -93,8 +100,9 @@ def _row(api: ModelsApi, model: ModelOut) -> dict[str, Any]:
         "Result": text.leading_metric(metrics),
         "Challenger": _version(model.aliases.get(CHALLENGER)),
         "Versions": model.latest_version,
-        "Target": model.target,
+        "Predicts": model.target,
         "Task": model.task,
+        "Last retraining": retraining,
         "By": model.created_by,
         "Added": text.ago(model.created_at),
     }

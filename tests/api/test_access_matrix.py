@@ -10,6 +10,7 @@ from fastapi.routing import iter_route_contexts
 from backend.api import PUBLIC_ROUTES
 from backend.core.access import Role
 from tests.conftest import SignIn, upload_csv
+from tests.registry.registering import make_model
 
 V1 = "/api/v1"
 # Described, not governed: no user data behind them.
@@ -25,10 +26,12 @@ OWN = {
     ("GET", "/projects"),
     ("GET", "/datasets"),
     ("GET", "/fits"),
+    ("GET", "/models"),
+    ("GET", "/retrainings"),
     ("GET", "/estimators"),
     ("GET", "/estimators/{name}"),
 }
-WRITES_OWN = {("POST", "/datasets"), ("POST", "/fits")}
+WRITES_OWN = {("POST", "/datasets"), ("POST", "/fits"), ("POST", "/models")}
 ADMIN_ONLY = {
     ("GET", "/users"),
     ("POST", "/users"),
@@ -65,16 +68,53 @@ OBJECTS = {
     ("POST", "/fits/{fit_id}/cancel"),
     ("POST", "/fits/{fit_id}/rerun"),
     ("GET", "/fits/{fit_id}/residuals"),
+    ("GET", "/fits/{fit_id}/schema"),
     ("POST", "/fits/{fit_id}/predict"),
+    ("GET", "/fits/{fit_id}/predict"),
+    ("POST", "/fits/{fit_id}/predict/file"),
     ("GET", "/fits/{fit_id}/plots"),
     ("GET", "/fits/{fit_id}/plots/{kind}"),
     ("GET", "/fits/{fit_id}/plots/{kind}.png"),
+    ("GET", "/models/{model_id}"),
+    ("PATCH", "/models/{model_id}"),
+    ("DELETE", "/models/{model_id}"),
+    ("POST", "/models/{model_id}/versions"),
+    ("GET", "/models/{model_id}/versions"),
+    ("GET", "/models/{model_id}/versions/{version}"),
+    ("GET", "/models/{model_id}/aliases/history"),
+    ("PUT", "/models/{model_id}/aliases/{alias}"),
+    ("DELETE", "/models/{model_id}/aliases/{alias}"),
+    ("POST", "/models/{model_id}/rollback"),
+    ("GET", "/models/{model_id}/schema"),
+    ("POST", "/models/{model_id}/predict"),
+    ("GET", "/models/{model_id}/predict"),
+    ("POST", "/models/{model_id}/predict/file"),
+    ("GET", "/models/{model_id}/retraining"),
+    ("GET", "/retrainings/{retraining_id}"),
+}
+# Whoever sees the model may read about them; only administrators may do them.
+ADMIN_ON_OBJECTS = {
+    ("POST", "/models/{model_id}/retrain"),
+    ("PUT", "/models/{model_id}/retraining"),
+    ("DELETE", "/models/{model_id}/retraining"),
+    ("POST", "/retrainings/{retraining_id}/cancel"),
+    ("POST", "/retrainings/{retraining_id}/approve"),
+    ("POST", "/retrainings/{retraining_id}/reject"),
 }
 BODIES: dict[tuple[str, str], dict[str, object]] = {
     ("PATCH", "/datasets/{dataset_id}"): {"name": "x"},
     ("PATCH", "/fits/{fit_id}"): {"name": "x"},
     ("POST", "/fits/{fit_id}/predict"): {"rows": [{"x": 1}]},
+    ("PATCH", "/models/{model_id}"): {"name": "x"},
+    ("POST", "/models/{model_id}/versions"): {"fit_id": 1},
+    ("PUT", "/models/{model_id}/aliases/{alias}"): {"version": 1, "reason": "x"},
+    ("POST", "/models/{model_id}/rollback"): {"reason": "x"},
+    ("POST", "/models/{model_id}/predict"): {"rows": [{"x": 1}]},
+    ("PUT", "/models/{model_id}/retraining"): {"dataset_id": 1},
+    ("POST", "/retrainings/{retraining_id}/approve"): {"reason": "x"},
+    ("POST", "/retrainings/{retraining_id}/reject"): {"reason": "x"},
 }
+QUERIES = {("DELETE", "/models/{model_id}/aliases/{alias}"): {"reason": "x"}}
 ABSENT = 999_999_999
 
 
@@ -88,25 +128,32 @@ def _routes(app: FastAPI) -> Iterator[tuple[str, str]]:
 
 
 def _concrete(path: str, ids: dict[str, int]) -> str:
-    values = {"version": 1, "kind": "residuals", "name": "ridge", **ids}
-    return V1 + path.format(**{**dict.fromkeys(("user_id", "session_id", "job_id"), ABSENT), **values})
+    values = {"version": 1, "kind": "residuals", "name": "ridge", "alias": "champion", **ids}
+    return V1 + path.format(
+        **{**dict.fromkeys(("user_id", "session_id", "job_id"), ABSENT), **values}
+    )
 
 
 async def _call(
     client: httpx.AsyncClient, route: tuple[str, str], ids: dict[str, int]
 ) -> httpx.Response:
-    return await client.request(route[0], _concrete(route[1], ids), json=BODIES.get(route))
+    return await client.request(
+        route[0], _concrete(route[1], ids), json=BODIES.get(route), params=QUERIES.get(route)
+    )
+
+
+_ALL = OWN | WRITES_OWN | ADMIN_ONLY | INTERNAL | OBJECTS | ADMIN_ON_OBJECTS
 
 
 def test_every_route_has_a_row(app: FastAPI) -> None:
-    expected = {(m, V1 + p) for m, p in OWN | WRITES_OWN | ADMIN_ONLY | INTERNAL | OBJECTS}
+    expected = {(m, V1 + p) for m, p in _ALL}
     assert set(_routes(app)) == expected | PUBLIC_ROUTES | METRICS
 
 
 async def test_anonymous_gets_401_everywhere_but_at_the_door(
     app: FastAPI, anonymous: httpx.AsyncClient
 ) -> None:
-    ids = dict.fromkeys(("dataset_id", "fit_id", "project_id"), 1)
+    ids = dict.fromkeys(("dataset_id", "fit_id", "project_id", "model_id", "retraining_id"), 1)
     for method, path in _routes(app):
         if (method, path) in PUBLIC_ROUTES | METRICS:
             continue
@@ -115,16 +162,24 @@ async def test_anonymous_gets_401_everywhere_but_at_the_door(
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize("route", sorted(OBJECTS), ids=" ".join)
-async def test_stranger_gets_the_404_of_an_absent_id(
-    sign_in: SignIn, route: tuple[str, str]
-) -> None:
+async def test_stranger_gets_the_404_of_an_absent_id(app: FastAPI, sign_in: SignIn) -> None:
     owner, stranger = await sign_in("ada"), await sign_in("bob")
-    ids = await _things_of(owner)
-    foreign = await _call(stranger, route, ids)
-    absent = await _call(stranger, route, dict.fromkeys(ids, ABSENT))
-    assert foreign.status_code == absent.status_code == 404, (foreign.text, absent.text)
-    assert _comparable(foreign) == _comparable(absent)
+    ids = await _things_of(owner, app, await sign_in("root", Role.ADMIN))
+    for route in sorted(OBJECTS):
+        foreign = await _call(stranger, route, ids)
+        absent = await _call(stranger, route, dict.fromkeys(ids, ABSENT))
+        assert foreign.status_code == absent.status_code == 404, (route, foreign.text)
+        assert _comparable(foreign) == _comparable(absent), route
+
+
+async def test_owner_reads_retraining_and_does_not_govern_it(app: FastAPI, sign_in: SignIn) -> None:
+    owner, stranger = await sign_in("ada"), await sign_in("bob")
+    ids = await _things_of(owner, app, await sign_in("root", Role.ADMIN))
+    for route in sorted(ADMIN_ON_OBJECTS):
+        refusals = [await _call(person, route, ids) for person in (owner, stranger)]
+        assert [answer.status_code for answer in refusals] == [403, 403], route
+    for path in ("/models/{model_id}", "/retrainings/{retraining_id}"):
+        assert (await _call(owner, ("GET", path), ids)).status_code == 200
 
 
 def _comparable(answer: httpx.Response) -> tuple[dict[str, object], dict[str, str]]:
@@ -132,23 +187,21 @@ def _comparable(answer: httpx.Response) -> tuple[dict[str, object], dict[str, st
     return body, {k: v for k, v in answer.headers.items() if k != "x-request-id"}
 
 
-async def _things_of(owner: httpx.AsyncClient) -> dict[str, int]:
-    dataset = (await upload_csv(owner)).json()
-    fit = await owner.post(
-        "/api/v1/fits",
-        json={
-            "dataset_id": dataset["id"],
-            "target": "body_mass_g",
-            "estimator": "ordinary_least_squares",
-        },
-    )
-    assert fit.status_code == 202, fit.text
-    sessions = (await owner.get("/api/v1/users/me/sessions")).json()["items"]
+async def _things_of(
+    owner: httpx.AsyncClient, app: FastAPI, admin: httpx.AsyncClient
+) -> dict[str, int]:
+    model = await make_model(owner, app)
+    retraining = await admin.post(f"{V1}/models/{model['id']}/retrain")
+    assert retraining.status_code == 202, retraining.text
+    fit = (await owner.get(f"{V1}/fits/{model['fit_id']}")).json()
+    sessions = (await owner.get(f"{V1}/users/me/sessions")).json()["items"]
     return {
-        "dataset_id": dataset["id"],
-        "fit_id": fit.json()["id"],
-        "project_id": dataset["project_id"],
+        "dataset_id": fit["dataset_id"],
+        "fit_id": fit["id"],
+        "project_id": fit["project_id"],
         "session_id": sessions[0]["id"],
+        "model_id": model["id"],
+        "retraining_id": retraining.json()["id"],
     }
 
 
@@ -176,18 +229,18 @@ async def test_viewer_role_reads_and_does_not_write(sign_in: SignIn) -> None:
     assert (await viewer.post("/api/v1/fits", json=request)).status_code == 403
 
 
-async def test_lists_hold_only_what_is_ones_own(sign_in: SignIn) -> None:
+async def test_lists_hold_only_what_is_ones_own(app: FastAPI, sign_in: SignIn) -> None:
     ada, bob = await sign_in("ada"), await sign_in("bob")
-    await _things_of(ada)
-    for path in ("/api/v1/datasets", "/api/v1/fits"):
-        assert len((await ada.get(path)).json()["items"]) == 1
-        assert (await bob.get(path)).json()["items"] == []
+    await _things_of(ada, app, await sign_in("root", Role.ADMIN))
+    for name, count in (("datasets", 1), ("fits", 2), ("models", 1), ("retrainings", 1)):
+        assert len((await ada.get(f"{V1}/{name}")).json()["items"]) == count
+        assert (await bob.get(f"{V1}/{name}")).json()["items"] == []
     names = [item["name"] for item in (await bob.get("/api/v1/projects")).json()["items"]]
     assert names == ["bob's project"]
 
 
-async def test_admin_sees_what_members_own(sign_in: SignIn) -> None:
+async def test_admin_sees_what_members_own(app: FastAPI, sign_in: SignIn) -> None:
     ada, admin = await sign_in("ada"), await sign_in("root", Role.ADMIN)
-    ids = await _things_of(ada)
+    ids = await _things_of(ada, app, admin)
     assert (await admin.get(f"/api/v1/datasets/{ids['dataset_id']}")).status_code == 200
-    assert (await admin.get("/api/v1/fits?mine=true")).json()["items"] == []
+    assert (await admin.get("/api/v1/datasets?mine=true")).json()["items"] == []

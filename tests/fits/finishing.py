@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from backend.core.db import transaction
 from backend.fits import attempts
-from backend.fits.tasks import ARTIFACTS
+from backend.fits.files import fetch_request, store_artifacts
 from backend.science.run import run_request
 
 
@@ -19,19 +19,8 @@ async def finish_fit(app: FastAPI, fit_id: int) -> None:
     assert held is not None
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        table = folder / "table.parquet"
-        blobs.fetch(held.parquet_sha256, table)
-        request = {
-            "spec": held.spec,
-            "columns": held.columns,
-            "table": str(table),
-            "folder": str(folder),
-        }
+        request = fetch_request(blobs, held, folder)
         outcome = await asyncio.to_thread(run_request, request, lambda _fraction, _text: None)
-        artifacts = {
-            name: blobs.put_file(folder / file)
-            for name, file in ARTIFACTS.items()
-            if (folder / file).exists()
-        }
+        artifacts = store_artifacts(blobs, folder)
     async with transaction(sessions) as session:
         assert await attempts.succeed(session, held, outcome, artifacts)

@@ -25,6 +25,12 @@ from backend.accounts.schemas import (
 from backend.core.access import ProjectRole
 from backend.core.schemas import Page, Problem
 from backend.projects.schemas import ProjectOut
+from tests.frontend.api_models import (
+    add_aliases,
+    add_model_versions,
+    add_models,
+    add_predictions,
+)
 from tests.frontend.api_resources import (
     add_dataset_lists,
     add_dataset_versions,
@@ -94,6 +100,10 @@ def create_api(world: World) -> FastAPI:
         add_fit_lists,
         add_fit_actions,
         add_results,
+        add_models,
+        add_model_versions,
+        add_aliases,
+        add_predictions,
     ):
         add(app, world, user)
     return app

@@ -26,6 +26,7 @@ from backend.fits.schemas import (
     ResidualRow,
 )
 from backend.fits.states import FitState
+from backend.registry.schemas import AliasChangeOut, ModelOut, ModelVersionOut
 
 NOW = datetime.now(UTC)
 PASSWORD = "correct horse battery"
@@ -37,6 +38,25 @@ class Refusal(Exception):
     def __init__(self, status: int, detail: str, *, code: str = "test", **fields: str) -> None:
         super().__init__(detail)
         self.status, self.detail, self.code, self.fields = status, detail, code, fields
+
+
+@dataclass
+class Registry:
+    """What the stand-in knows about models."""
+
+    models: dict[int, ModelOut] = field(default_factory=dict)
+    versions: dict[int, list[ModelVersionOut]] = field(default_factory=dict)
+    changes: dict[int, list[AliasChangeOut]] = field(default_factory=dict)
+    """The newest first."""
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    """Rows and files that predictions were asked for."""
+    refuse: Refusal | None = None
+
+    def visible(self, me: UserOut, model_id: int) -> ModelOut:
+        model = self.models.get(model_id)
+        if model is None or (model.created_by != me.username and me.role is not Role.ADMIN):
+            raise Refusal(404, "There is no such model.", code="not_found")
+        return model
 
 
 @dataclass
@@ -61,6 +81,7 @@ class World:
     residuals: list[ResidualRow] | None = None
     polls_until_done: int = 1
     link_spent: bool = False
+    registry: Registry = field(default_factory=Registry)
     counter: Iterator[int] = field(default_factory=lambda: itertools.count(100))
 
     def add_user(self, name: str, role: Role, *, has_password: bool = True) -> None:
@@ -203,6 +224,9 @@ def _estimator(name: str, title: str, tasks: list[str], properties: dict[str, An
             "summary": f"What {title} does.",
             "reference": "A book",
             "tasks": tasks,
+            "data": "table",
+            "available": True,
+            "install": None,
             "params_schema": {"type": "object", "properties": properties},
             "defaults": {key: value.get("default") for key, value in properties.items()},
         }

@@ -57,7 +57,7 @@ def test_a_reader_looks_at_a_run_and_its_model(
         for text in ("sizes v3", "baseline.r2", "ordinary_least_squares"):
             expect(page.get_by_text(text).first).to_be_visible()
         page.goto(f"{mlflow_server.url}{experiment}?workflowType=machine_learning")
-        expect(page.get_by_role("link", name="Fit 1")).to_be_visible()
+        expect(page.get_by_role("link", name="Fit 1", exact=True)).to_be_visible()
         page.goto(f"{mlflow_server.url}{experiment}/models/{model_id}/artifacts")
         page.get_by_text("MLmodel", exact=True).first.click()
         expect(page.get_by_text("loader_module: mlflow.sklearn").first).to_be_visible()

@@ -209,6 +209,24 @@ def test_a_permission_that_somebody_has_is_kept(
     assert held["permission"] == "EDIT"
 
 
+def test_who_leaves_the_project_loses_its_experiment(
+    mlflow_server: MlflowServer, tracker: MlflowTracker, model_path: Path
+) -> None:
+    record = make_record(71, "nora", model_path, readers=["nora", "otto"])
+    where = tracker.record_fit(record)
+    held = {"resource_type": "experiment", "resource_id": where.experiment_id}
+    with mlflow_server.platform() as client:
+        path = "/api/3.0/mlflow/users/permissions/get"
+        before = client.get(path, params={"username": "otto", **held}).json()["permission"]
+        tracker.record_fit(make_record(72, "nora", model_path))
+        after = {
+            username: client.get(path, params={"username": username, **held}).json()["permission"]
+            for username in ("nora", "otto")
+        }
+    assert before == "READ"
+    assert after == {"nora": "READ", "otto": "NO_PERMISSIONS"}
+
+
 @pytest.mark.parametrize(
     "changes",
     [

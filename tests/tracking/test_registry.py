@@ -158,6 +158,7 @@ def test_two_versions_of_one_become_one(registry: MlflowRegistry, recorded: Reco
     record = model_of(recorded, 6)
     registry.mirror(record)
     kept = MlflowClient().get_model_version(record.name, "1")
+    assert kept.source is not None
     # What a request does that was held up while another worker mirrored the model.
     MlflowClient().create_model_version(
         record.name,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, LiteralString
+from typing import Final
 
 import psycopg
 from psycopg import sql
@@ -53,13 +53,14 @@ class Snapshot:
 
     def revision(self) -> str | None:
         """Alembic's revision of the schema."""
-        tables = self.column("select tablename from pg_tables where tablename = 'alembic_version'")
-        found = self.column("select version_num from alembic_version") if tables else []
-        return found[0] if found else None
-
-    def column(self, statement: LiteralString) -> list[str]:
-        """The first column of an answer."""
-        return [row[0] for row in self.connection.execute(statement)]
+        # MLflow's permissions keep it in a table of another name.
+        tables = "select tablename from pg_tables where starts_with(tablename, 'alembic_version')"
+        table = self.connection.execute(tables).fetchone()
+        if table is None:
+            return None
+        statement = sql.SQL("select version_num from {}").format(sql.Identifier(table[0]))
+        row = self.connection.execute(statement).fetchone()
+        return None if row is None else str(row[0])
 
 
 @contextmanager

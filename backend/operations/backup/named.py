@@ -4,17 +4,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import psycopg
+from psycopg import sql
 
-# Every column that holds the key of a blob; a test compares this with the tables.
-BLOB_COLUMNS: Final = {
-    "dataset_versions": ("sha256", "parquet_sha256"),
-    "fits": ("artifacts",),
-}
-_BLOBS: Final = """
-    select sha256 from dataset_versions
-    union select parquet_sha256 from dataset_versions
-    union select value from fits, jsonb_each_text(artifacts)
-"""
+# Every column that holds the key of a blob, or keys by name; a test compares this with the tables.
+KEY_COLUMNS: Final = (("dataset_versions", "sha256"), ("dataset_versions", "parquet_sha256"))
+KEYS_BY_NAME_COLUMNS: Final = (("fits", "artifacts"),)
 _RECORDED: Final = """
     select id, mlflow_run_id from fits where tracking = 'recorded' and mlflow_run_id is not null
 """
@@ -28,7 +22,11 @@ _ARTIFACT_SCHEME: Final = "mlflow-artifacts:/"
 
 def named_blobs(connection: psycopg.Connection) -> set[str]:
     """Every blob without which the database would point at nothing."""
-    return {row[0] for row in connection.execute(_BLOBS)}
+    key = sql.SQL("select {1} from {0}")
+    keys_by_name = sql.SQL("select value from {0}, jsonb_each_text({1})")
+    parts = [key.format(*map(sql.Identifier, pair)) for pair in KEY_COLUMNS]
+    parts += [keys_by_name.format(*map(sql.Identifier, pair)) for pair in KEYS_BY_NAME_COLUMNS]
+    return {row[0] for row in connection.execute(sql.SQL(" union ").join(parts))}
 
 
 def recorded_runs(connection: psycopg.Connection) -> dict[int, str]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from backend.science.images.problem import ImageProblem
 
@@ -62,7 +62,7 @@ def _opened(content: bytes) -> Iterator[Image.Image]:
             yield image
     except ImageProblem:
         raise
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise ImageProblem("neither a PNG nor a JPEG image") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageProblem(f"too large; at most {MOST_PIXELS:,} pixels") from None

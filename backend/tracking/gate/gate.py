@@ -23,7 +23,8 @@ from backend.tracking.gate.callers import (
     Presented,
     presented,
 )
-from backend.tracking.gate.routes import Access, access_to, is_artifact, is_json_write
+from backend.tracking.gate.routes import Access, access_to, is_artifact, is_graphql, is_json_write
+from backend.tracking.gate.searches import asking, find_listing, search
 
 _log = logging.getLogger(__name__)
 VERSION_PATH: Final = "/version"
@@ -31,6 +32,7 @@ SESSION_PATH: Final = "/goodfit/session"
 # Tags that only the platform sets: by `goodfit.fit_id` it finds its run again.
 PLATFORM_TAG_PREFIX: Final = "goodfit."
 _TICKET: Final = re.compile(r"[\w-]{8,200}")
+_GRAPHQL_SEARCH: Final = "mlflowSearchModelVersions"
 _MOST_JSON_BYTES: Final = 20_000_000
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -180,8 +182,11 @@ class Gate:
     async def _check_body(
         self, request: _Request, caller: Caller, receive: Receive
     ) -> tuple[Response | None, Receive]:
-        """Refuse people's writes that name a tag of the platform; answer the body to read again."""
-        if caller.is_platform or not is_json_write(request.method, request.path):
+        """Refuse people's writes that name a tag of the platform, and their searches of the
+        registry by GraphQL; answer the body to read again."""
+        is_query = is_graphql(request.path)
+        is_write = is_json_write(request.method, request.path)
+        if caller.is_platform or not (is_query or is_write):
             return None, receive
         try:
             body, again = await _buffered(receive)
@@ -193,6 +198,8 @@ class Gate:
         if not isinstance(content, dict):
             # MLflow decodes a string a second time.
             return _error(400, "BAD_REQUEST", "The body is not a JSON object."), receive
+        if is_query:
+            return _refuse_search(content), again
         if _names_platform_tag(content) or f"/{PLATFORM_TAG_PREFIX}" in request.path:
             message = f"Only the platform itself sets {PLATFORM_TAG_PREFIX}* tags."
             return _error(403, "PERMISSION_DENIED", message), again
@@ -221,9 +228,15 @@ class Gate:
                     headers["Content-Security-Policy"] = "sandbox"
             await send(message)
 
+        listing = find_listing(scope["method"], scope["path"])
         token = current_caller.set(caller)
         try:
-            await self._app(scope, receive, send_with_headers)
+            if listing is None or caller is None or caller.is_admin:
+                await self._app(scope, receive, send_with_headers)
+            else:
+                query = scope["query_string"].decode("latin-1")
+                answer = await search(listing, query, asking(self._app, scope))
+                await answer(scope, receive, send_with_headers)
         finally:
             current_caller.reset(token)
 
@@ -273,6 +286,13 @@ def local_path(wanted: str) -> str:
         and not parts.path.startswith("/goodfit/")
     )
     return quote(wanted, safe="/?#&=%:@!$'()*+,;~[]-._") if is_local else "/"
+
+
+def _refuse_search(content: dict[str, Any]) -> Response | None:
+    """Its pages would count what is not shown; MLflow's own pages never ask so."""
+    if _GRAPHQL_SEARCH not in json.dumps(content):
+        return None
+    return _error(403, "PERMISSION_DENIED", "Search by the registry's own routes.")
 
 
 def _names_platform_tag(value: Any) -> bool:

@@ -178,6 +178,11 @@ def is_json_write(method: str, path: str) -> bool:
     return method != "PUT" and _matches(_WRITES, method, path)
 
 
+def is_graphql(path: str) -> bool:
+    """Whether a listed route takes a query in GraphQL."""
+    return path == "/graphql"
+
+
 def is_artifact(path: str) -> bool:
     """Whether the answer is a file that some user made."""
     return _ARTIFACTS.fullmatch(path) is not None

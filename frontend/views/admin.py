@@ -1,0 +1,36 @@
+"""For administrators: accounts, retraining, jobs."""
+
+from collections.abc import Callable
+from typing import Final
+
+import streamlit as st
+
+from frontend import identity, text
+from frontend.admin_jobs import draw_jobs
+from frontend.admin_retraining import draw_retraining
+from frontend.admin_users import draw_users
+from frontend.state import state
+from frontend.widgets import errors_shown, page_title
+
+TABS: Final[dict[str, Callable[[], None]]] = {
+    "Users": draw_users,
+    "Retraining": draw_retraining,
+    "Jobs": draw_jobs,
+}
+
+
+def draw() -> None:
+    """The page; `?section=Jobs` names what is shown."""
+    if identity.current_user().role.value != "admin":
+        page_title("Admin")
+        st.info("This page is for administrators.")
+        return
+    page_title("Admin", "Who is here, how models learn anew, and what the machine does.")
+    if notice := state.pop("notice"):
+        st.success(text.plain(notice))
+    # Only the open tab is drawn: the others ask the API for nothing.
+    tabs = st.tabs(list(TABS), key="section", bind="query-params")
+    for tab, (name, draw_tab) in zip(tabs, TABS.items(), strict=True):
+        if tab.open:
+            with tab, errors_shown(f"section_{name}"):
+                draw_tab()

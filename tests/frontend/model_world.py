@@ -1,0 +1,119 @@
+"""Models of the stand-in for the API: their versions, aliases and history in memory."""
+
+from datetime import timedelta
+from typing import Any
+
+from backend.registry.schemas import AliasChangeOut, ModelOut, ModelVersionOut
+from backend.serving.schemas import SchemaOut
+from tests.frontend.world import NOW, World
+
+
+def move_alias(world: World, model_id: int, alias: str, version: int, kind: str, why: str) -> None:
+    known = world.registry
+    model = known.models[model_id]
+    before = model.aliases.get(alias)
+    known.models[model_id] = model.model_copy(update={"aliases": {**model.aliases, alias: version}})
+    changes = known.changes.setdefault(model_id, [])
+    changes.insert(0, make_change(len(changes) + 1, alias, kind, before, version, why))
+
+
+def make_change(
+    number: int, alias: str, kind: str, before: int | None, after: int | None, reason: str = "why"
+) -> AliasChangeOut:
+    return AliasChangeOut.model_validate(
+        {
+            "id": number,
+            "alias": alias,
+            "kind": kind,
+            "from_version": before,
+            "to_version": after,
+            "reason": reason,
+            "changed_by": "ada",
+            "changed_at": NOW,
+        }
+    )
+
+
+def make_model(number: int, owner: str, project: int, **more: Any) -> ModelOut:
+    values: dict[str, Any] = {
+        "id": number,
+        "name": f"penguin mass {number}",
+        "description": "",
+        "project_id": project,
+        "kind": "table",
+        "task": "regression",
+        "target": "body_mass_g",
+        "mlflow_name": f"{owner}.mass",
+        "mlflow_uri": f"models:/{owner}.mass@champion",
+        "mlflow_url": f"http://mlflow.test/#/models/{owner}.mass",
+        "latest_version": 1,
+        "aliases": {},
+        "mirror": "recorded",
+        "created_by": owner,
+        "created_at": NOW - timedelta(minutes=3),
+    }
+    return ModelOut.model_validate({**values, **more})
+
+
+def make_version(world: World, number: int, fit_id: int, **more: Any) -> ModelVersionOut:
+    fit = world.fits[fit_id]
+    values: dict[str, Any] = {
+        "version": number,
+        "fit_id": fit.id,
+        "fit_name": fit.name,
+        "origin": "fit",
+        "estimator": fit.estimator,
+        "task": fit.task,
+        "target": fit.target,
+        "params": fit.params,
+        "metrics": fit.metrics,
+        "dataset_id": fit.dataset_id,
+        "dataset_name": fit.dataset_name,
+        "dataset_version": fit.version,
+        "dataset_digest": "d" * 64,
+        "recipe": None,
+        "mlflow_run_id": fit.mlflow_run_id,
+        "mlflow_version": str(number),
+        "aliases": [],
+        "created_by": fit.created_by,
+        "created_at": NOW,
+    }
+    return ModelVersionOut.model_validate({**values, **more})
+
+
+def add_model(world: World, number: int, fit_ids: list[int], **aliases: int) -> ModelOut:
+    """A model of the fits' owner whose aliases were set in the order in which they are named."""
+    owner = world.fits[fit_ids[0]]
+    model = make_model(
+        number, owner.created_by, owner.project_id, latest_version=len(fit_ids), aliases=aliases
+    )
+    known = world.registry
+    known.models[number] = model
+    known.versions[number] = [
+        make_version(world, version, fit_id) for version, fit_id in enumerate(fit_ids, 1)
+    ]
+    known.changes[number] = [
+        make_change(order, alias, "set", None, version)
+        for order, (alias, version) in enumerate(aliases.items(), 1)
+    ][::-1]
+    return model
+
+
+def _input(name: str, kind: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "type": kind, "numeric": kind in ("number", "integer"), **more}
+
+
+SCHEMA = SchemaOut.model_validate(
+    {
+        "kind": "table",
+        "inputs": [
+            _input("flipper_length_mm", "integer", minimum=172, maximum=231),
+            _input("bill_depth_mm", "number", minimum=13.1, maximum=21.5),
+            _input("species", "string", categories=["Adelie", "Gentoo"]),
+            _input("tagged", "boolean"),
+            _input("seen_on", "date"),
+        ],
+        "output": {"name": "body_mass_g", "task": "regression", "classes": None},
+        "version": 1,
+    }
+)
