@@ -14,10 +14,10 @@ ENV PATH=/opt/venv/bin:$PATH \
     MALLOC_ARENA_MAX=2 \
     GOODFIT_HOME=/tmp/goodfit \
     GOODFIT_HOST=0.0.0.0
-# A volume takes the owner of the folder that it is mounted on.
+# A new volume takes content and owner of the folder that it is mounted on.
 RUN groupadd --gid 10001 goodfit \
     && useradd --uid 10001 --gid goodfit --no-create-home --home-dir /tmp --shell /usr/sbin/nologin goodfit \
-    && install --directory --owner=goodfit --group=goodfit /var/lib/goodfit
+    && install --directory --owner=goodfit --group=goodfit /var/lib/goodfit /var/lib/goodfit/scratch
 WORKDIR /srv/goodfit
 USER 10001:10001
 ENTRYPOINT ["python", "-m", "backend.cli"]

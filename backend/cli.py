@@ -7,6 +7,7 @@ import argparse
 import getpass
 import os
 import pkgutil
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -205,10 +206,12 @@ def _backup(options: argparse.Namespace) -> int:
 
 
 def _restore(options: argparse.Namespace) -> int:
-    bring_back = pkgutil.resolve_name("backend.operations.backup.command:bring_back")
-    home = _home(options).expanduser().resolve()
+    commands = pkgutil.resolve_name("backend.operations.backup.command")
     with _operation_errors():
-        return int(bring_back(options.folder, home, report=_say))
+        if not options.home and any(name in os.environ for name in DATABASE_VARIABLES):
+            return int(commands.bring_back_elsewhere(_settings(), options.folder, report=_say))
+        home = _home(options).expanduser().resolve()
+        return int(commands.bring_back(options.folder, home, report=_say))
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -236,6 +239,8 @@ def _reachable_product(options: argparse.Namespace) -> Iterator[Any]:
 def _operation_errors() -> Iterator[None]:
     """What a person can do something about becomes a line instead of a traceback."""
     expected = tuple(pkgutil.resolve_name(name) for name in OPERATION_ERRORS)
+    # Like Ctrl-C: what was half done is cleared away.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     except expected as error:

@@ -26,7 +26,12 @@ def draw_users() -> None:
     shown = [user for user in users if _matches(user, wanted.strip().lower(), role)]
     st.caption(f"{text.counted(len(shown), 'account')} of {len(users)}")
     if shown:
-        st.dataframe([_row(user) for user in shown], hide_index=True, alt="Table of accounts")
+        st.dataframe(
+            [_row(user) for user in shown],
+            hide_index=True,
+            column_config={"Since": st.column_config.DateColumn(format="D MMM YYYY")},
+            alt="Table of accounts",
+        )
     else:
         st.info("No account matches these filters.")
     with st.expander("New account"):
@@ -46,13 +51,13 @@ def _row(user: UserOut) -> dict[str, Any]:
         "Mail": user.email or "",
         "Password": "set" if user.has_password else "not set yet",
         "State": "disabled" if user.disabled else "active",
-        "Since": user.created_at,
+        "Since": user.created_at.date(),
     }
 
 
 def _draw_new_user() -> None:
     # The number makes a fresh, empty form after each account.
-    with st.form(f"new_user.{state.user_form_round}", border=False, width=420):
+    with st.form(f"new_user.{state.form_round}", border=False, width=420):
         username = st.text_input("User name", autocomplete="off")
         email = st.text_input("Mail, if wanted", autocomplete="off")
         role = st.selectbox(
@@ -84,6 +89,6 @@ def _create(username: str, email: str | None, role: str, password: str) -> None:
             for field, message in error.fields.items():
                 st.error(f"{text.plain(field)}: {text.plain(message)}")
         return
-    state.user_form_round += 1
+    state.form_round += 1
     state.notice = f"The account {user.username} is made. Tell the person the password."
     st.rerun()

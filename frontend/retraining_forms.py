@@ -38,7 +38,11 @@ def draw_retrain(model: ModelOut) -> None:
         st.info("Retraining needs a champion to compare with. Promote a version first.")
         return
     version = identity.models_api().model_version(model.id, champion)
-    with st.expander("Retrain now", key=f"retrain.{model.id}.open"):
+    # A new key closes it after each start: what was asked for stands below.
+    with (
+        st.container(key="retrain_form"),
+        st.expander("Retrain now", key=f"retrain.{model.id}.{state.form_round}"),
+    ):
         _draw_retrain(model, version)
 
 
@@ -145,6 +149,7 @@ def _start(model: ModelOut, request: RetrainRequest, file: UploadedFile | None) 
         show_problems(error)
         return
     state.uploader_round += 1
+    state.form_round += 1
     state.selected_retraining = run.id
     state.notice = f"Retraining {run.id} is on its way."
     st.rerun()
@@ -163,7 +168,7 @@ def draw_policy(model: ModelOut, *, may_change: bool) -> None:
     if not may_change or champion is None:
         return
     version = identity.models_api().model_version(model.id, champion)
-    with st.expander("Change the schedule", key=f"policy.{model.id}.open"):
+    with st.expander("Change the schedule", key=f"policy.{model.id}.{state.form_round}"):
         _draw_policy_form(model, version, policy)
 
 
@@ -256,5 +261,6 @@ def _save(model_id: int, body: Mapping[str, Any]) -> None:
     except ApiError as error:
         show_problems(error)
         return
+    state.form_round += 1
     state.notice = "The schedule is saved."
     st.rerun()

@@ -113,7 +113,7 @@ class SessionState:
     trial = _Entry[Trial | None](lambda: None)
     batch = _Entry[Batch | None](lambda: None)
     batch_problem = _Entry[str](str)
-    user_form_round = _Entry[int](int)
+    form_round = _Entry[int](int)
     register_key = _Entry[str](str)
     notice = _Entry[str](str)
     pages = _Entry[dict[str, Page]](dict)

@@ -3,6 +3,7 @@
 Labels are few and fixed: route templates, never paths; no users, no names.
 """
 
+from functools import cache
 from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
@@ -38,12 +39,18 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 PredictionKind = Literal["rows", "file", "image"]
 
 
+@cache
+def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    """Found once: looking them up takes longer than counting. There are as many as routes."""
+    return _REQUESTS.labels(method, route, str(status)), _LATENCY.labels(method, route)
+
+
 def observe_request(method: str, route: str, status: int, seconds: float) -> None:
     """Count one answered request."""
     # A client may invent methods; each would be a time series of its own.
-    known = method if method in _METHODS else "other"
-    _REQUESTS.labels(known, route, str(status)).inc()
-    _LATENCY.labels(known, route).observe(seconds)
+    count, latency = _series(method if method in _METHODS else "other", route, status)
+    count.inc()
+    latency.observe(seconds)
 
 
 def observe_prediction(seconds: float, kind: PredictionKind) -> None:

@@ -4,17 +4,29 @@ Loaded with the first upload or preview: its libraries take 70 MB that an idle A
 """
 
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import polars as pl
 
+from backend.core.errors import FieldProblem, Unprocessable
+from backend.datasets.inline import cell_place, columns_of, target_of
 from backend.datasets.intake import Upload, unprocessable
-from backend.datasets.schemas import ImageList, ImageOut, PreviewOut, TypedUpload
+from backend.datasets.schemas import ImageList, ImageOut, InlineTable, PreviewOut, TypedUpload
+from backend.science.column_types import TargetGuess
 from backend.science.columns import describe_columns, guess_target
-from backend.science.csv_table import TableLimits, content_digest, read_csv
+from backend.science.csv_table import (
+    TableLimits,
+    TypedTable,
+    content_digest,
+    find_doubts,
+    read_csv,
+)
 from backend.science.images.archive import ArchiveLimits, open_archive
 from backend.science.images.image_table import list_images, read_image, write_images
 from backend.science.images.pixels import encode_png
 from backend.science.images.problem import ImageProblem
+from backend.science.inline_table import CellProblems, table_of
 from backend.science.text_check import TableProblem
 from backend.settings import UploadSettings
 from backend.storage.blobs import BlobStore, digest_of
@@ -29,21 +41,77 @@ def type_upload(upload: Upload, limits: UploadSettings) -> TypedUpload:
         table = read_csv(upload.path, shape)
     except TableProblem as problem:
         raise unprocessable(problem) from None
-    table.frame.write_parquet(upload.parquet_path, compression="zstd")
-    columns = describe_columns(table.frame)
-    target = guess_target(columns)
     return TypedUpload(
         file_name=upload.file_name,
         bytes=upload.bytes,
         sha256=upload.sha256,
-        parquet_sha256=digest_of(upload.parquet_path),
-        content_digest=content_digest(table.frame),
-        rows=table.frame.height,
-        columns=[asdict(column) for column in columns],
-        column_count=len(columns),
-        suggested_target=None if target is None else asdict(target),
-        warnings=table.warnings,
+        **_keep_table(table, upload.parquet_path),
     )
+
+
+def _keep_table(table: TypedTable, path: Path, *, target: str | None = None) -> dict[str, Any]:
+    """The table as a Parquet file, and what a version says about it."""
+    table.frame.write_parquet(path, compression="zstd")
+    columns = describe_columns(table.frame)
+    guess = guess_target(columns) if target is None else TargetGuess(target, "sent as the target")
+    return {
+        "parquet_sha256": digest_of(path),
+        "content_digest": content_digest(table.frame),
+        "rows": table.frame.height,
+        "columns": [asdict(column) for column in columns],
+        "column_count": len(columns),
+        "suggested_target": None if guess is None else asdict(guess),
+        "warnings": table.warnings,
+    }
+
+
+def type_inline(upload: Upload, inline: InlineTable, limits: UploadSettings) -> TypedUpload:
+    """Type a table that came as JSON; blocking, so it runs in a thread. Stores nothing."""
+    columns = columns_of(inline, limits.max_columns)
+    try:
+        table = table_of(columns, limits.max_cell_bytes)
+    except CellProblems as problems:
+        errors = [
+            FieldProblem(
+                loc=cell_place(inline, list(columns), problem.column, problem.row),
+                msg=str(problem),
+                type="cell",
+            )
+            for problem in problems.problems
+        ]
+        raise Unprocessable(str(problems), errors=errors) from None
+    return TypedUpload(
+        file_name=upload.file_name,
+        bytes=upload.bytes,
+        sha256=upload.sha256,
+        origin="inline",
+        **_keep_table(table, upload.parquet_path, target=target_of(inline)),
+    )
+
+
+def keep_cleaned(
+    frame: pl.DataFrame,
+    folder: Path,
+    *,
+    file_name: str,
+    recipe: list[dict[str, Any]],
+    parent_version: int,
+) -> tuple[Upload, TypedUpload]:
+    """A cleaned table as the file of a version; nothing was sent, so its Parquet file counts."""
+    table = TypedTable(frame, find_doubts(frame), delimiter=",")
+    upload = Upload(path=folder / "upload.parquet", file_name=f"{Path(file_name).stem}.parquet")
+    described = _keep_table(table, upload.path)
+    upload.sha256, upload.bytes = described["parquet_sha256"], upload.path.stat().st_size
+    typed = TypedUpload(
+        file_name=upload.file_name,
+        bytes=upload.bytes,
+        sha256=upload.sha256,
+        origin="recipe",
+        recipe=recipe,
+        parent_version=parent_version,
+        **described,
+    )
+    return upload, typed
 
 
 def _type_images(upload: Upload, limits: UploadSettings) -> TypedUpload:

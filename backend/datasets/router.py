@@ -1,17 +1,10 @@
 """Datasets over HTTP: upload, read, download."""
 
-import pkgutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Annotated, Any
-from urllib.parse import quote
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response, status
 from fastapi.concurrency import run_in_threadpool
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
-from pydantic import ValidationError
 
 from backend.accounts.dependencies import ViewerDep, WriterDep
 from backend.core.deps import PageDep, SessionDep, SettingsDep, SignerDep
@@ -19,45 +12,25 @@ from backend.core.etag import IfMatchDep, check_match, send_etag
 from backend.core.idempotency import IdempotencyDep
 from backend.core.schemas import Id, Page, StorableText, VersionNumber
 from backend.datasets import service
-from backend.datasets.intake import receive, workspace
+from backend.datasets.bodies import UPLOAD_BODY, contents, received, version_out
+from backend.datasets.downloads import open_download
 from backend.datasets.repository import DatasetRepository, VersionRepository
 from backend.datasets.schemas import (
     ColumnOut,
-    DatasetCreate,
     DatasetFilter,
     DatasetOut,
     DatasetUpdate,
+    DownloadFormat,
     PreviewOut,
     ProfileOut,
     SuggestedTarget,
-    TypedUpload,
     VersionOut,
 )
-from backend.settings import UploadSettings
-from backend.tables import Dataset, DatasetVersion
+from backend.tables import Dataset
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 
 PREVIEW_ROWS = 1_000
-_UPLOAD_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {"type": "string", "format": "binary"},
-                        "name": {"type": "string"},
-                        "description": {"type": "string"},
-                        "project_id": {"type": "integer"},
-                    },
-                }
-            }
-        },
-    }
-}
 
 
 def _dataset_out(dataset: Dataset) -> DatasetOut:
@@ -79,66 +52,7 @@ def _dataset_out(dataset: Dataset) -> DatasetOut:
     )
 
 
-def _version_out(row: DatasetVersion) -> VersionOut:
-    return VersionOut(
-        version=row.version,
-        sha256=row.sha256,
-        content_digest=row.content_digest,
-        rows=row.rows,
-        columns=row.column_count,
-        bytes=row.bytes,
-        file_name=row.file_name,
-        origin="upload",
-        warnings=row.warnings,
-        created_at=row.created_at,
-    )
-
-
-def _contents(function: str, *arguments: Any) -> Any:
-    """Call `datasets.contents`, which is loaded when it is first needed; runs in a thread."""
-    return pkgutil.resolve_name(f"backend.datasets.contents:{function}")(*arguments)
-
-
-@dataclass(frozen=True, slots=True)
-class _Received:
-    """A checked upload, not yet kept."""
-
-    data: DatasetCreate
-    typed: TypedUpload
-    store: service.Store
-
-
-@asynccontextmanager
-async def _received(
-    request: Request, session: SessionDep, limits: UploadSettings
-) -> AsyncIterator[_Received]:
-    """Read the body only here, after the dependencies made sure who is calling."""
-    # A slow upload must not hold a database connection.
-    await session.close()
-    blobs = request.app.state.blobs
-    with workspace() as folder:
-        upload = await receive(
-            request.stream(),
-            content_type=request.headers.get("content-type", ""),
-            content_length=request.headers.get("content-length"),
-            folder=folder,
-            max_bytes=limits.max_bytes,
-            archives=True,
-        )
-        try:
-            data = DatasetCreate.model_validate(upload.fields)
-        except ValidationError as error:
-            problems = [{**entry, "loc": ("body", *entry["loc"])} for entry in error.errors()]
-            raise RequestValidationError(problems) from None
-        typed: TypedUpload = await run_in_threadpool(_contents, "type_upload", upload, limits)
-
-        async def store() -> None:
-            await run_in_threadpool(_contents, "store_upload", upload, typed, blobs)
-
-        yield _Received(data, typed, store)
-
-
-@router.post("", status_code=status.HTTP_201_CREATED, openapi_extra=_UPLOAD_BODY)
+@router.post("", status_code=status.HTTP_201_CREATED, openapi_extra=UPLOAD_BODY)
 async def create_dataset(
     request: Request,
     session: SessionDep,
@@ -147,8 +61,9 @@ async def create_dataset(
     idempotency: IdempotencyDep,
     response: Response,
 ) -> DatasetOut:
-    """Upload a CSV file, or a zip of images with `labels.txt`, as a new dataset."""
-    async with _received(request, session, settings.uploads) as got:
+    """A CSV file, a zip of images with `labels.txt`, or a table as JSON, as a new dataset."""
+    async with received(request, session, settings.uploads) as got:
+        got.require_name()
         row = await service.create_dataset(
             session, viewer, got.data, got.typed, store=got.store, idempotency=idempotency
         )
@@ -213,7 +128,7 @@ async def delete_dataset(
 
 
 @router.post(
-    "/{dataset_id}/versions", status_code=status.HTTP_201_CREATED, openapi_extra=_UPLOAD_BODY
+    "/{dataset_id}/versions", status_code=status.HTTP_201_CREATED, openapi_extra=UPLOAD_BODY
 )
 async def create_version(
     request: Request,
@@ -224,13 +139,13 @@ async def create_version(
     dataset_id: Id,
     response: Response,
 ) -> VersionOut:
-    """Upload a file of the same kind as the next version of a dataset."""
+    """A file or table of the same kind as the next version of a dataset."""
     await service.writable_dataset(session, viewer, dataset_id)
-    async with _received(request, session, settings.uploads) as got:
+    async with received(request, session, settings.uploads) as got:
         row = await service.add_version(
             session, viewer, dataset_id, got.typed, store=got.store, idempotency=idempotency
         )
-    version = _version_out(row)
+    version = version_out(row)
     response.headers["Location"] = f"/api/v1/datasets/{dataset_id}/versions/{version.version}"
     return version
 
@@ -240,7 +155,7 @@ async def list_versions(session: SessionDep, viewer: ViewerDep, dataset_id: Id) 
     """All versions, the latest first."""
     await DatasetRepository(session, viewer).get(dataset_id)
     rows = await VersionRepository(session, viewer).list_of(dataset_id)
-    return Page[VersionOut](items=[_version_out(row) for row in rows], next_cursor=None)
+    return Page[VersionOut](items=[version_out(row) for row in rows], next_cursor=None)
 
 
 @router.get("/{dataset_id}/versions/{version}")
@@ -252,7 +167,7 @@ async def read_version(
     response: Response,
 ) -> VersionOut:
     """One version."""
-    row = _version_out(await VersionRepository(session, viewer).get(dataset_id, version))
+    row = version_out(await VersionRepository(session, viewer).get(dataset_id, version))
     send_etag(response, row)
     return row
 
@@ -285,24 +200,21 @@ async def read_preview(
     row = await VersionRepository(session, viewer).get(dataset_id, version)
     blobs = request.app.state.blobs
     preview: PreviewOut = await run_in_threadpool(
-        _contents, "read_preview", blobs, row.parquet_sha256, row.rows, limit
+        contents, "read_preview", blobs, row.parquet_sha256, row.rows, limit
     )
     return preview
 
 
 @router.get("/{dataset_id}/versions/{version}/download", response_class=StreamingResponse)
 async def download_version(
-    request: Request, session: SessionDep, viewer: ViewerDep, dataset_id: Id, version: VersionNumber
+    request: Request,
+    session: SessionDep,
+    viewer: ViewerDep,
+    dataset_id: Id,
+    version: VersionNumber,
+    form: Annotated[DownloadFormat, Query(alias="format")] = "original",
 ) -> StreamingResponse:
-    """The bytes as they were uploaded."""
+    """The bytes as they were sent, or the typed table as CSV that is safe to open, or Parquet."""
     row = await VersionRepository(session, viewer).get(dataset_id, version)
-    return StreamingResponse(
-        request.app.state.blobs.stream(row.sha256),
-        media_type="application/octet-stream",
-        headers={
-            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(row.file_name)}",
-            "Content-Length": str(row.bytes),
-            "ETag": f'"{row.sha256}"',
-            "Cache-Control": "private, no-cache",
-        },
-    )
+    await session.close()  # a slow download must not hold a database connection
+    return await run_in_threadpool(open_download, request.app.state.blobs, row, form)

@@ -1,10 +1,23 @@
 """What the datasets routes take and answer."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from backend.core.schemas import Description, Id, Name, Schema, StorableText, Timestamp
+from pydantic import Field, model_validator
 
+from backend.core.schemas import (
+    ColumnName,
+    Description,
+    Id,
+    Name,
+    Schema,
+    StorableText,
+    Timestamp,
+)
+from backend.science.recipes.steps import Steps
+
+Origin = Literal["upload", "inline", "recipe"]
+DownloadFormat = Literal["original", "csv", "parquet"]
 DatasetKind = Literal["table", "image"]
 ColumnType = Literal["number", "integer", "boolean", "string", "date", "datetime", "image"]
 ColumnRole = Literal[
@@ -38,6 +51,29 @@ class DatasetCreate(Schema):
     description: Description = ""
 
 
+class InlineTable(Schema):
+    """A table in the body: `columns`, or `X` and `y` as scikit-learn takes them."""
+
+    name: Name | None = None
+    project_id: Id | None = None
+    description: Description = ""
+    columns: dict[ColumnName, list[Any]] | None = Field(None, min_length=1)
+    X: list[Any] | None = Field(None, min_length=1, description="Rows, or one number per row")
+    y: list[Any] | None = Field(None, min_length=1)
+    feature_names: Annotated[list[ColumnName], Field(min_length=1)] | None = None
+    target_name: ColumnName = "y"
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if self.columns is not None:
+            beside = {"X", "y", "feature_names", "target_name"} & self.model_fields_set
+            if beside:
+                raise ValueError(f"`columns` goes without {', '.join(sorted(beside))}")
+        elif self.X is None or self.y is None:
+            raise ValueError("send `columns`, or `X` and `y`")
+        return self
+
+
 class DatasetUpdate(Schema):
     """What may be changed; a field left out stays."""
 
@@ -55,9 +91,39 @@ class VersionOut(Schema):
     columns: int
     bytes: int
     file_name: str
-    origin: Literal["upload"]
+    origin: Origin
     warnings: list[str]
     created_at: Timestamp
+    # The steps that made it from its parent, where a recipe did.
+    recipe: list[dict[str, Any]] | None = None
+    parent_version: int | None = None
+
+
+class RecipeRequest(Schema):
+    """Cleaning steps, applied in this order."""
+
+    steps: Steps
+
+
+class StepOut(Schema):
+    """The table before and after one step."""
+
+    kind: str
+    rows_before: int
+    rows_after: int
+    columns_before: int
+    columns_after: int
+    missing_before: int
+    missing_after: int
+
+
+class RecipeOut(Schema):
+    """What each step did, and the version that was made; none by a dry run."""
+
+    steps: list[StepOut]
+    rows: int
+    columns: int
+    version: VersionOut | None
 
 
 class ColumnOut(Schema):
@@ -120,7 +186,7 @@ class DatasetFilter(Schema):
 
 @dataclass(frozen=True, slots=True)
 class TypedUpload:
-    """A checked file with its typed form, both stored already."""
+    """A checked table or archive with its typed form."""
 
     file_name: str
     bytes: int
@@ -133,3 +199,6 @@ class TypedUpload:
     suggested_target: dict[str, Any] | None
     warnings: list[str]
     kind: DatasetKind = "table"
+    origin: Origin = "upload"
+    recipe: list[dict[str, Any]] | None = None
+    parent_version: int | None = None

@@ -27,7 +27,6 @@ def _version(dataset_id: int, number: int, viewer: Viewer, typed: TypedUpload) -
     return DatasetVersion(
         dataset_id=dataset_id,
         version=number,
-        origin="upload",
         created_by=viewer.user_id,
         **fields,
     )
@@ -83,7 +82,8 @@ async def add_version(
     dataset = await writable_dataset(session, viewer, dataset_id)
     if typed.kind != dataset.kind:
         given, wanted = FILES[typed.kind], FILES[dataset.kind]
-        raise field_error("file", msg=f"{given}, but the dataset holds {wanted}", kind="kind")
+        place = "file" if typed.origin == "upload" else "columns"
+        raise field_error(place, msg=f"{given}, but the dataset holds {wanted}", kind="kind")
     await store()
     dataset.latest_version += 1
     session.add(_version(dataset.id, dataset.latest_version, viewer, typed))

@@ -8,7 +8,6 @@ import csv
 import hashlib
 import io
 import itertools
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
+from backend.science.column_names import clean_name, find_bad_name
 from backend.science.text_check import TableProblem
 
 DELIMITERS: Final = (",", "\t", ";", "|")
@@ -84,7 +84,7 @@ def read_text_table(path: Path, limits: TableLimits) -> TextTable:
         raise TableProblem(
             f"The file could be read as {rows:,} or as {text.height:,} rows. Check its quotes."
         )
-    text.columns = [_clean(name) for name in raw_header]
+    text.columns = [clean_name(name) for name in raw_header]
     return TextTable(text, delimiter)
 
 
@@ -171,26 +171,13 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def _clean(name: str) -> str:
-    return unicodedata.normalize("NFC", name).strip()
-
-
 def _check_header(raw: list[str], line: int, max_columns: int) -> None:
     if len(raw) > max_columns:
         raise TableProblem(f"{len(raw):,} columns, at most {max_columns:,}.", line=line)
-    seen: dict[str, str] = {}
-    for position, name in enumerate(map(_clean, raw), start=1):
-        if not name:
-            raise TableProblem(f"Column {position:,} has no name (line {line:,}).", line=line)
-        key = unicodedata.normalize("NFKC", name).casefold()
-        if key in seen:
-            other = "" if seen[key] == name else f" (as {seen[key]!r})"
-            raise TableProblem(
-                f"Line {line:,}: the column name {name!r} stands twice{other}.",
-                line=line,
-                column=name,
-            )
-        seen[key] = name
+    names = [clean_name(name) for name in raw]
+    if (bad := find_bad_name(names)) is not None:
+        position, message = bad
+        raise TableProblem(f"Line {line:,}: {message}.", line=line, column=names[position] or None)
 
 
 def _read_text(path: Path, delimiter: str, raw_header: list[str]) -> pl.DataFrame:
@@ -266,16 +253,37 @@ def _as_text(
     text: pl.Series, trimmed: pl.Series, numbers: pl.Series, warnings: list[str]
 ) -> pl.Series:
     """Text as it stands; a column of numbers with a few exceptions is named."""
-    known = len(trimmed) - trimmed.null_count()
-    odd = trimmed.filter(numbers.is_null() & trimmed.is_not_null())
-    if known and 1 - len(odd) / known >= MOSTLY_NUMERIC:
-        shown = ", ".join(repr(value) for value in odd.unique(maintain_order=True)[:SHOWN_EXAMPLES])
-        warnings.append(f"{text.name}: {len(odd):,} of {known:,} values are not numbers ({shown})")
-    elif known and int(trimmed.str.contains(DECIMAL_COMMA).sum()) >= MOSTLY_NUMERIC * known:
-        warnings.append(
-            f"{text.name}: looks like numbers with a decimal comma; write them with a point"
-        )
+    if (doubt := _doubt(trimmed, numbers)) is not None:
+        warnings.append(doubt)
     return text
+
+
+def find_doubts(frame: pl.DataFrame) -> list[str]:
+    """What looks like a mistake in the text columns of a typed table.
+
+    Parameters
+    ----------
+    frame
+        Any table of typed columns.
+    """
+    texts = [series.str.strip_chars() for series in frame.select(pl.selectors.string())]
+    doubts = [_doubt(text, text.cast(pl.Float64, strict=False)) for text in texts]
+    return [doubt for doubt in doubts if doubt is not None]
+
+
+def _doubt(trimmed: pl.Series, numbers: pl.Series) -> str | None:
+    known = len(trimmed) - trimmed.null_count()
+    if known == 0 or _written_as_code(trimmed):
+        return None
+    odd = trimmed.filter(numbers.is_null() & trimmed.is_not_null())
+    if not len(odd):
+        return None
+    if 1 - len(odd) / known >= MOSTLY_NUMERIC:
+        shown = ", ".join(repr(value) for value in odd.unique(maintain_order=True)[:SHOWN_EXAMPLES])
+        return f"{trimmed.name}: {len(odd):,} of {known:,} values are not numbers ({shown})"
+    if int(trimmed.str.contains(DECIMAL_COMMA).sum()) >= MOSTLY_NUMERIC * known:
+        return f"{trimmed.name}: looks like numbers with a decimal comma; write them with a point"
+    return None
 
 
 def content_digest(frame: pl.DataFrame) -> str:

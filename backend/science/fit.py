@@ -105,6 +105,7 @@ def fit(
         held = data.frame.iloc[data.split.holdout]
         judged = judge(pipeline, held, target, data.split, spec.seed)
     dropped = table.num_rows - len(target.values) - data.withheld
+    told = doubts(raised, judged.undefined, target, data.split, dropped=dropped, name=spec.target)
     return FitResult(
         task=target.task,
         inputs=data.inputs,
@@ -113,9 +114,7 @@ def fit(
         metrics=judged.metrics,
         baseline_metrics=judged.baseline_metrics,
         holdout=judged.holdout,
-        warnings=doubts(
-            raised, judged.undefined, target, data.split, dropped=dropped, name=spec.target
-        ),
+        warnings=told,
         rows_used=len(train),
         rows_dropped=dropped,
         rows_withheld=data.withheld,

@@ -133,14 +133,21 @@ def rows_frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[InputColumn]
     for column in columns:
         values = [row[column.name] for row in rows]
         if column.numeric:
-            data[column.name] = np.array([_as_number(value) for value in values], dtype=np.float64)
+            data[column.name] = np.array([as_number(value) for value in values], dtype=np.float64)
         else:
             texts = [np.nan if value is None else value for value in values]
             data[column.name] = np.array(texts, dtype=object)
     return pd.DataFrame(data)
 
 
-def _as_number(value: Any) -> float:
+def as_number(value: Any) -> float:
+    """A checked value from JSON as the number that a pipeline sees.
+
+    Parameters
+    ----------
+    value
+        A number, a boolean, a date as ISO 8601 text (then days since 1970), or None (then NaN).
+    """
     if value is None:
         return float("nan")
     if isinstance(value, str):

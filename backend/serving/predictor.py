@@ -22,6 +22,7 @@ LOADED_MODELS: Final = 16
 # Imported with the first prediction: an idle API holds neither scikit-learn nor polars.
 LOAD: Final = "joblib:load"
 PREDICT: Final = "backend.science.predict:predict"
+MAKE_READY: Final = "backend.science.predict:make_ready"
 PREDICT_IMAGE: Final = "backend.science.images.predict:predict_image"
 TABLE: Final = "backend.science.prediction_table"
 
@@ -78,9 +79,7 @@ class Predictor:
         return self._answer(served, [row])
 
     def _answer(self, served: Served, rows: Sequence[Mapping[str, Any]]) -> PredictOut:
-        answer = pkgutil.resolve_name(PREDICT)(
-            self._load(served.digest), served.inputs, served.output, rows
-        )
+        answer = pkgutil.resolve_name(PREDICT)(self._load(served), served.output, rows)
         return PredictOut(
             predictions=answer.predictions,
             probabilities=answer.probabilities,
@@ -103,13 +102,13 @@ class Predictor:
         if isinstance(table, list):
             raise _unfit(table, [_place(problem) for problem in table])
         write = pkgutil.resolve_name(f"{TABLE}:write_predictions")
-        write(self._load(served.digest), served.output, table, target)
+        write(self._load(served).pipeline, served.output, table, target)
 
     def predict_image(self, served: Served, content: bytes) -> PredictOut:
         """A prediction for one image."""
         try:
             answer = pkgutil.resolve_name(PREDICT_IMAGE)(
-                self._load(served.digest), served.inputs, served.output, content
+                self._load(served).pipeline, served.inputs, served.output, content
             )
         except ImageProblem as problem:
             raise unprocessable(problem) from None
@@ -121,8 +120,9 @@ class Predictor:
             version=served.version,
         )
 
-    def _load(self, digest: str) -> Any:
+    def _load(self, served: Served) -> Any:
         """The model; whoever needs another one does not wait for this one's file."""
+        digest = served.digest
         with self._lock:
             if digest in self._models:
                 self._models.move_to_end(digest)
@@ -132,7 +132,8 @@ class Predictor:
             with self._lock:
                 if digest in self._models:
                     return self._models[digest]
-            model = pkgutil.resolve_name(LOAD)(self._blobs.read_verified(digest))
+            pipeline = pkgutil.resolve_name(LOAD)(self._blobs.read_verified(digest))
+            model = pkgutil.resolve_name(MAKE_READY)(pipeline, served.inputs)
             with self._lock:
                 self._models[digest] = model
                 self._loading.pop(digest, None)

@@ -1,6 +1,7 @@
 """Plain folders of files behind an fsspec address; unlike blobs, named by somebody else."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO
 
 import fsspec
@@ -23,6 +24,12 @@ class FileFolder:
         """A readable file."""
         file: BinaryIO = self._fs.open(f"{self._root}/{path}", "rb")
         return file
+
+    def put_file(self, local: Path, path: str) -> None:
+        """Store a local file under a path, in place of what is there."""
+        target = f"{self._root}/{path}"
+        self._fs.makedirs(target.rpartition("/")[0], exist_ok=True)
+        self._fs.put_file(str(local), target)
 
     def has(self, path: str) -> bool:
         """Whether there is such a file."""

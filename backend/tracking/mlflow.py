@@ -67,7 +67,7 @@ class MlflowTracker:
         """Record a fit; repeated, also after a crash at any point, it stays one run."""
         with tracker_errors():
             experiment_id = self._experiment(record)
-            let_read(self._connection, Resource.experiment(experiment_id), record.readers)
+            let_read(self._connection, [Resource.experiment(experiment_id)], record.readers)
             run = self._find_run(record, experiment_id)
             if run is None or run.data.tags.get(COMPLETE_TAG) != "true":
                 run = self._record(record, experiment_id, run)

@@ -1,10 +1,10 @@
-"""Who may read an experiment or a model in MLflow: the members of its project, nobody else."""
+"""Who may read experiments and models in MLflow: the members of their project, nobody else."""
 
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self
 
 from backend.tracking.connection import SERVICE_USERNAME, Connection
 from backend.tracking.port import TrackerError, TrackerUnavailable
@@ -21,7 +21,7 @@ _UNKNOWN: Final = "RESOURCE_DOES_NOT_EXIST"
 class Resource:
     """What a permission is about."""
 
-    kind: Literal["experiment", "registered_model"]
+    kind: str
     id: str
 
     @classmethod
@@ -38,33 +38,34 @@ class Resource:
         return {"resource_type": self.kind, "resource_id": self.id}
 
 
-def let_read(connection: Connection, resource: Resource, readers: Sequence[str]) -> None:
-    """Let these people read it, and take it from all others.
+def let_read(connection: Connection, resources: Sequence[Resource], readers: Sequence[str]) -> None:
+    """Let these people read them, and take them from all others.
 
-    A reader who has a permission on it already, also a higher one, keeps that one.
+    A reader who has a permission on one already, also a higher one, keeps that one.
     """
-    holders = _holders(connection, resource)
-    for username in sorted(holders - {*readers, SERVICE_USERNAME}):
-        # Taken away already is as good as taken away.
-        _post(connection, _REVOKE, {"username": username, **resource.content})
-    for username in readers:
-        if username not in holders:
-            _grant(connection, username, resource)
+    holders = _holders(connection)
+    for resource in resources:
+        present = holders.get(resource, set())
+        for username in sorted(present - {*readers, SERVICE_USERNAME}):
+            # Taken away already is as good as taken away.
+            _post(connection, _REVOKE, {"username": username, **resource.content})
+        for username in readers:
+            if username not in present:
+                _grant(connection, username, resource)
 
 
-def _holders(connection: Connection, resource: Resource) -> set[str]:
-    """Who has a permission of their own on it; MLflow has no question for that."""
+def _holders(connection: Connection) -> dict[Resource, set[str]]:
+    """Who has a permission on what; MLflow has no question about one resource."""
     status, body = connection.get(_LIST_USERS)
     if status != HTTPStatus.OK:
         raise _refusal(_LIST_USERS, status, body)
-    return {
-        user["username"]
-        for user in body["users"]
-        for role in user["roles"]
-        for permission in role["permissions"]
-        if (permission["resource_type"], permission["resource_pattern"])
-        == (resource.kind, resource.id)
-    }
+    holders: dict[Resource, set[str]] = {}
+    for user in body["users"]:
+        for role in user["roles"]:
+            for held in role["permissions"]:
+                resource = Resource(held["resource_type"], held["resource_pattern"])
+                holders.setdefault(resource, set()).add(user["username"])
+    return holders
 
 
 def _grant(connection: Connection, username: str, resource: Resource) -> None:

@@ -135,9 +135,9 @@ class ModelRecord(_Message):
     title
         The name on the platform.
     project
-        The project's slug.
+        The project's slug, which is the name of its experiment.
     readers
-        Who may read the model, and nobody else.
+        Who may read the model and the experiment, and nobody else.
     versions
         Those whose fits the tracker has; all the others follow later.
     aliases

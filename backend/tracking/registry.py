@@ -48,7 +48,7 @@ class MlflowRegistry:
         """Make the registry show the model as it is; repeated, it changes nothing."""
         with tracker_errors():
             shown = self._model(record)
-            let_read(self._connection, Resource.model(record.name), record.readers)
+            let_read(self._connection, self._resources(record), record.readers)
             versions = self._versions(record)
             self._move_aliases(record, shown.aliases, versions)
         return MirroredModel(versions=versions)
@@ -65,6 +65,12 @@ class MlflowRegistry:
             for version in self._search(name):
                 self._link(version, None)
             self._client.delete_registered_model(name)
+
+    def _resources(self, record: ModelRecord) -> list[Resource]:
+        """The model, and the experiment with its files: who reads only one cannot load it."""
+        experiment = self._client.get_experiment_by_name(record.project)
+        model = Resource.model(record.name)
+        return [model, Resource.experiment(experiment.experiment_id)] if experiment else [model]
 
     def _find(self, name: str) -> RegisteredModel | None:
         try:

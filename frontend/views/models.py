@@ -20,7 +20,7 @@ COLUMNS: dict[str, Any] = {
     "No.": st.column_config.NumberColumn(width=60, format="%d"),
     "Name": st.column_config.TextColumn(width=170),
     "Versions": st.column_config.NumberColumn(width=75, format="%d"),
-    "Champion": st.column_config.TextColumn(width=80),
+    "Champion": st.column_config.TextColumn(width=130),
     "Challenger": st.column_config.TextColumn(width=85),
 }
 
@@ -96,12 +96,10 @@ def _row(api: ModelsApi, model: ModelOut, retraining: str) -> dict[str, Any]:
     return {
         "No.": model.id,
         "Name": model.name,
-        "Champion": f"v{champion}" if champion else "none",
-        "Result": text.leading_metric(metrics),
+        "Champion": f"v{champion} · {text.leading_metric(metrics)}" if champion else "none",
         "Challenger": _version(model.aliases.get(CHALLENGER)),
         "Versions": model.latest_version,
-        "Predicts": model.target,
-        "Task": model.task,
+        "Predicts": f"{model.target}, {model.task}",
         "Last retraining": retraining,
         "By": model.created_by,
         "Added": text.ago(model.created_at),

@@ -62,6 +62,8 @@ OBJECTS = {
     ("GET", "/datasets/{dataset_id}/versions/{version}/profile"),
     ("GET", "/datasets/{dataset_id}/versions/{version}/preview"),
     ("GET", "/datasets/{dataset_id}/versions/{version}/download"),
+    ("GET", "/datasets/{dataset_id}/versions/{version}/images"),
+    ("GET", "/datasets/{dataset_id}/versions/{version}/images/{row}.png"),
     ("GET", "/fits/{fit_id}"),
     ("PATCH", "/fits/{fit_id}"),
     ("DELETE", "/fits/{fit_id}"),
@@ -128,7 +130,14 @@ def _routes(app: FastAPI) -> Iterator[tuple[str, str]]:
 
 
 def _concrete(path: str, ids: dict[str, int]) -> str:
-    values = {"version": 1, "kind": "residuals", "name": "ridge", "alias": "champion", **ids}
+    values = {
+        "version": 1,
+        "row": 0,
+        "kind": "residuals",
+        "name": "ridge",
+        "alias": "champion",
+        **ids,
+    }
     return V1 + path.format(
         **{**dict.fromkeys(("user_id", "session_id", "job_id"), ABSENT), **values}
     )

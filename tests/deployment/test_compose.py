@@ -105,6 +105,13 @@ def test_files_are_shared_by_api_and_worker() -> None:
         assert SERVICES[name]["environment"]["GOODFIT_HOME"] == "/var/lib/goodfit"
 
 
+@pytest.mark.parametrize("name", ["api", "worker", "mlflow"])
+def test_large_files_on_their_way_lie_on_disk(name: str) -> None:
+    scratch = SERVICES[name]["environment"]["TMPDIR"]
+    assert scratch.startswith(SERVICES[name]["environment"]["GOODFIT_HOME"] + "/")
+    assert f" {scratch}\n" in (ROOT / "Dockerfile").read_text()
+
+
 def test_one_shot_container_is_waited_for_by_a_lasting_one() -> None:
     # Else `docker compose up --wait` takes its end for a failure.
     for name in ONE_SHOT:
@@ -141,7 +148,7 @@ def test_published_ports_have_the_settings_defaults() -> None:
 def test_every_variable_of_ours_is_a_setting() -> None:
     documented = (ROOT / "docs" / "settings.md").read_text()
     for name in OURS:
-        for variable in SERVICES[name]["environment"]:
+        for variable in set(SERVICES[name]["environment"]) - {"TMPDIR"}:
             assert f"`{variable.removesuffix('_FILE')}`" in documented, variable
 
 
@@ -162,3 +169,20 @@ def test_make_secrets_writes_all_of_them_once(tmp_path: Path) -> None:
     values = [text for name, text in first.items() if not name.endswith("_url")]
     assert len(set(values)) == len(values)
     assert first["goodfit_password"].strip() in first["goodfit_database_url"]
+
+
+@pytest.mark.parametrize(
+    ("ours", "original"),
+    [
+        ("prometheus.yml", "prometheus.yml"),
+        ("datasource.yml", "grafana/provisioning/datasources/goodfit.yml"),
+    ],
+)
+def test_monitoring_differs_from_the_original_in_addresses_only(ours: str, original: str) -> None:
+    address = re.compile(r"127\.0\.0\.1(:\d+)|(?:api|prometheus)(:\d+)|/\S+token")
+
+    def read(path: Path) -> Any:
+        return yaml.safe_load(address.sub(r"<\1\2>", path.read_text()))
+
+    monitoring = ROOT / "backend" / "operations" / "monitoring"
+    assert read(ROOT / "deploy" / "monitoring" / ours) == read(monitoring / original)

@@ -19,8 +19,7 @@ def _set_environment(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -
         contents[secret] = "postgresql://a:b@postgres/c" if is_url else secrets.token_urlsafe(32)
         (folder / secret).write_text(contents[secret] + "\n")
     for variable, value in SERVICES[name]["environment"].items():
-        here = str(value).replace("/run/secrets", str(folder))
-        monkeypatch.setenv(variable, "1000000" if variable.endswith("MAX_BYTES") else here)
+        monkeypatch.setenv(variable, str(value).replace("/run/secrets", str(folder)))
     return contents
 
 

@@ -38,6 +38,13 @@ from tests.frontend.api_resources import (
     add_fit_lists,
     add_results,
 )
+from tests.frontend.api_retraining import (
+    add_operations,
+    add_policies,
+    add_retraining,
+    add_retraining_decisions,
+    add_users,
+)
 from tests.frontend.world import (
     LINK,
     NOW,
@@ -104,6 +111,11 @@ def create_api(world: World) -> FastAPI:
         add_model_versions,
         add_aliases,
         add_predictions,
+        add_retraining,
+        add_retraining_decisions,
+        add_policies,
+        add_operations,
+        add_users,
     ):
         add(app, world, user)
     return app

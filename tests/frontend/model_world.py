@@ -3,7 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
+from backend.operations.schemas import JobOut
 from backend.registry.schemas import AliasChangeOut, ModelOut, ModelVersionOut
+from backend.retraining.schemas import RetrainingOut
 from backend.serving.schemas import SchemaOut
 from tests.frontend.world import NOW, World
 
@@ -117,3 +119,70 @@ SCHEMA = SchemaOut.model_validate(
         "version": 1,
     }
 )
+
+EVIDENCE = {
+    "metric": "r2",
+    "title": "R²",
+    "greater_is_better": True,
+    "champion": 0.81,
+    "challenger": 0.86,
+    "gain": 0.05,
+    "minimum_gain": 0.01,
+    "interval_low": 0.02,
+    "interval_high": 0.08,
+    "rows": 69,
+    "withheld_rows": 4,
+    "champion_metrics": {"r2": 0.81, "rmse": 400.0},
+    "challenger_metrics": {"r2": 0.86, "rmse": 300.0},
+    "is_better": True,
+    "verdict": "R² is better by 0.05 on the 69 rows that the champion held out.",
+}
+
+
+def make_retraining(number: int, model_id: int, *, state: str, **more: Any) -> RetrainingOut:
+    compared = state in ("promoted", "rejected", "waiting_for_approval")
+    values: dict[str, Any] = {
+        "id": number,
+        "model_id": model_id,
+        "model_name": f"penguin mass {model_id}",
+        "project_id": 1,
+        "trigger": "manual",
+        "state": state,
+        "progress": 0.4,
+        "progress_message": "Fitting",
+        "dataset_id": 7,
+        "dataset_name": "penguins",
+        "dataset_version": 2,
+        "champion_version": 1,
+        "challenger_version": 2 if compared else None,
+        "fit_id": 42,
+        "metric": "r2",
+        "minimum_gain": 0.01,
+        "require_approval": state == "waiting_for_approval",
+        "evidence": EVIDENCE if compared else None,
+        "error": None,
+        "requested_by": "admin",
+        "decided_by": None,
+        "decision_reason": None,
+        "created_at": NOW,
+        "started_at": NOW,
+        "finished_at": NOW if compared else None,
+    }
+    return RetrainingOut.model_validate({**values, **more})
+
+
+def make_job(number: int, state: str) -> JobOut:
+    return JobOut.model_validate(
+        {
+            "id": number,
+            "entrypoint": "fits.run",
+            "state": state,
+            "priority": 0,
+            "tries": 1,
+            "about": {"fit_id": 42},
+            "request_id": "r-7",
+            "created_at": NOW,
+            "due_at": NOW,
+            "waited_seconds": 3.0,
+        }
+    )

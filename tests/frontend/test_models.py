@@ -66,7 +66,7 @@ def test_list_shows_who_answers_and_how_well(sign_in: Open, world: World) -> Non
     add_model(world, 3, [41, 42], champion=1, challenger=2)
     app = app.run()
     row = app.dataframe[0].value.iloc[0]
-    assert (row["Champion"], row["Challenger"], row["Result"]) == ("v1", "v2", "R² 0.8615")
+    assert (row["Champion"], row["Challenger"]) == ("v1 · R² 0.8615", "v2")
     assert press(app, "Open").query_params["id"] == "3"
 
 

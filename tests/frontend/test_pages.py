@@ -21,6 +21,9 @@ PAGES: tuple[tuple[str, dict[str, str]], ...] = (
     ("datasets", {}),
     ("dataset", {"id": "7"}),
     ("dataset", {}),
+    ("models", {}),
+    ("model", {}),
+    ("admin", {}),
     ("account", {}),
 )
 

@@ -26,7 +26,9 @@ from backend.fits.schemas import (
     ResidualRow,
 )
 from backend.fits.states import FitState
+from backend.operations.schemas import JobOut
 from backend.registry.schemas import AliasChangeOut, ModelOut, ModelVersionOut
+from backend.retraining.schemas import PolicyOut, RetrainingOut
 
 NOW = datetime.now(UTC)
 PASSWORD = "correct horse battery"
@@ -51,6 +53,8 @@ class Registry:
     asked: list[dict[str, Any]] = field(default_factory=list)
     """Rows and files that predictions were asked for."""
     refuse: Refusal | None = None
+    retrainings: dict[int, RetrainingOut] = field(default_factory=dict)
+    policies: dict[int, PolicyOut] = field(default_factory=dict)
 
     def visible(self, me: UserOut, model_id: int) -> ModelOut:
         model = self.models.get(model_id)
@@ -82,6 +86,7 @@ class World:
     polls_until_done: int = 1
     link_spent: bool = False
     registry: Registry = field(default_factory=Registry)
+    jobs: dict[int, JobOut] = field(default_factory=dict)
     counter: Iterator[int] = field(default_factory=lambda: itertools.count(100))
 
     def add_user(self, name: str, role: Role, *, has_password: bool = True) -> None:

@@ -11,7 +11,7 @@ from backend.operations.backup.check import check_backup, check_product
 from backend.operations.backup.create import backup
 from backend.operations.backup.manifest import MANIFEST, BackupError, Manifest
 from backend.operations.backup.named import KEY_COLUMNS, KEYS_BY_NAME_COLUMNS
-from backend.operations.backup.restore import restore_home
+from backend.operations.backup.restore import restore_home, restore_into
 from backend.operations.backup.source import Source
 from backend.stack.postgres import EmbeddedPostgres
 from backend.stack.product import DATABASES
@@ -178,6 +178,26 @@ def test_failed_restore_leaves_nothing(product: Product, tmp_path: Path) -> None
     with pytest.raises(psycopg.Error):
         restore_home(folder, home, report=quiet)
     assert list(home.iterdir()) == []
+
+
+def test_backup_fills_databases_elsewhere_once(
+    product: Product, product_postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    folder = tmp_path / "backup"
+    made = backup(product.source, folder, report=quiet)
+    with psycopg.connect(product.source.databases["goodfit"], autocommit=True) as connection:
+        for name in DATABASES:
+            connection.execute(f'drop database if exists "{name}_2"'.encode())
+            connection.execute(f'create database "{name}_2"'.encode())
+    target = Source(
+        databases={name: product_postgres.url(f"{name}_2") for name in DATABASES},
+        files_url=(tmp_path / "files 2").as_uri(),
+        artifacts_url=(tmp_path / "artifacts 2").as_uri(),
+    )
+    assert restore_into(folder, target, report=quiet) == made
+    assert check_product(target, report=quiet).problems == []
+    with pytest.raises(BackupError, match="not empty"):
+        restore_into(folder, target, report=quiet)
 
 
 def test_folder_in_use_is_refused(product: Product, tmp_path: Path) -> None:

@@ -126,9 +126,9 @@ def test_a_reader_loads_the_model(mlflow_server: MlflowServer, recorded: Recorde
 def test_recording_again_is_the_same_run(
     tracker: MlflowTracker, recorded: Recorded, model_path: Path
 ) -> None:
-    record, first = recorded("anna", 1)
+    record, first = recorded("quinn", 10)
     assert tracker.record_fit(record) == first
-    second = tracker.record_fit(make_record(11, "anna", model_path))
+    second = tracker.record_fit(make_record(11, "quinn", model_path))
     assert second.run_id != first.run_id
     assert second.experiment_id == first.experiment_id
     assert len(runs_in(first.experiment_id)) == 2

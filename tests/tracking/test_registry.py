@@ -278,11 +278,15 @@ def readers_of(server: MlflowServer, kind: str, resource_id: str) -> set[str]:
 def test_who_leaves_the_project_loses_its_models(
     mlflow_server: MlflowServer, registry: MlflowRegistry, recorded: Recorded
 ) -> None:
-    record = model_of(recorded, 10, readers=["anna", "lars", "mona"])
-    registry.mirror(record)
-    assert readers_of(mlflow_server, "registered_model", record.name) == {"anna", "lars", "mona"}
-    registry.mirror(model_of(recorded, 10, readers=["anna", "mona"]))
-    assert readers_of(mlflow_server, "registered_model", record.name) == {"anna", "mona"}
+    record = model_of(recorded, 10)
+    places = (
+        ("registered_model", record.name),
+        ("experiment", recorded("anna", 1)[1].experiment_id),
+    )
+    for readers in (["anna", "lars", "mona"], ["anna", "mona"], ["anna"]):
+        registry.mirror(model_of(recorded, 10, readers=readers))
+        for place in places:
+            assert readers_of(mlflow_server, *place) == set(readers)
     held = {
         "username": "lars",
         "resource_type": "registered_model",

@@ -6,7 +6,8 @@ from typing import Final
 from backend.operations.backup.check import Findings, check_backup, check_product
 from backend.operations.backup.copying import Report
 from backend.operations.backup.create import backup
-from backend.operations.backup.restore import restore_home
+from backend.operations.backup.manifest import Manifest
+from backend.operations.backup.restore import restore_home, restore_into
 from backend.operations.backup.source import Source
 from backend.settings import Settings
 
@@ -26,10 +27,23 @@ def make(settings: Settings, folder: Path, *, report: Report) -> int:
 def bring_back(folder: Path, home: Path, *, report: Report) -> int:
     """Make a home from a backup."""
     manifest = restore_home(folder, home, report=report)
-    rows = sum(manifest.rows().values())
-    report(f"{home}: {len(manifest.files):,} files and {rows:,} rows of {manifest.created_at:%c}")
+    report(f"{home}: {_content(manifest)}")
     report("Everybody signs in anew. Start it with `goodfit up`")
     return 0
+
+
+def bring_back_elsewhere(settings: Settings, folder: Path, *, report: Report) -> int:
+    """Fill the databases and places for files that the settings name."""
+    manifest = restore_into(folder, Source.of(settings), report=report)
+    report(_content(manifest))
+    report("Everybody signs in anew. Run `goodfit migrate` before the processes start")
+    return 0
+
+
+def _content(manifest: Manifest) -> str:
+    rows = sum(manifest.rows().values())
+    made = manifest.created_at.isoformat(timespec="seconds")
+    return f"{len(manifest.files):,} files and {rows:,} rows of {made}"
 
 
 def verify_backup(folder: Path, *, report: Report) -> int:

@@ -1,8 +1,9 @@
-"""`goodfit restore`: a home made from a backup, whole or not at all."""
+"""`goodfit restore`: a home made from a backup, whole or not at all; or databases elsewhere."""
 
 import contextlib
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -17,12 +18,14 @@ from backend.operations.backup.copying import (
     require_room,
 )
 from backend.operations.backup.databases import connect, count_rows, restore
-from backend.operations.backup.manifest import BackupError, Manifest
+from backend.operations.backup.manifest import BackupError, FileEntry, Manifest
 from backend.operations.backup.named import recorded_runs, standing_runs
-from backend.operations.backup.source import ARTIFACTS, FILES, MLFLOW, PRODUCT
+from backend.operations.backup.source import ARTIFACTS, FILES, MLFLOW, PRODUCT, Source
 from backend.stack.account import ServerAccount
 from backend.stack.cluster import Cluster
 from backend.stack.postgres import EmbeddedPostgres
+from backend.storage.blobs import BlobStore
+from backend.storage.folders import FileFolder
 
 COPIED: Final = (FILES, ARTIFACTS)
 # Who was signed in then is not signed in now: somebody may have been locked out in between.
@@ -70,20 +73,48 @@ def restore_home(folder: Path, home: Path, *, report: Report) -> Manifest:
     return manifest
 
 
+def restore_into(folder: Path, target: Source, *, report: Report) -> Manifest:
+    """Fill empty databases, and places for files, that somebody else runs.
+
+    Each database is filled whole or not at all; there is no such promise for the three together.
+
+    Raises
+    ------
+    BackupError
+        The backup is damaged, a database is not empty, or PostgreSQL refused.
+    """
+    manifest = check_backup(folder, report=report).require_whole()
+    for name, url in target.databases.items():
+        with connect(url) as connection:
+            if count_rows(connection):
+                raise BackupError(f"the database {name} is not empty; drop and create it first")
+    # Files before databases: what a row names stands in the store already, here too.
+    _upload(folder, manifest, target, report)
+    _fill_databases(folder, manifest, target.databases, report)
+    return manifest
+
+
 def _fill(folder: Path, manifest: Manifest, home: Path, report: Report) -> None:
     names = [entry.name for entry in manifest.databases]
     postgres = EmbeddedPostgres(home, databases=names)
     try:
         report("making the database")
         postgres.start()
-        for entry in manifest.databases:
-            report(f"restoring the database {entry.name}")
-            restore(folder / entry.path, postgres.url(entry.name))
-            _require_rows(entry.name, entry.rows, postgres.url(entry.name))
-        _mend(postgres.url(PRODUCT), postgres.url(MLFLOW), report)
+        urls = {name: postgres.url(name) for name in names}
+        _fill_databases(folder, manifest, urls, report)
     finally:
         postgres.stop()
     _copy(folder, manifest, home, report)
+
+
+def _fill_databases(
+    folder: Path, manifest: Manifest, urls: Mapping[str, str], report: Report
+) -> None:
+    for entry in manifest.databases:
+        report(f"restoring the database {entry.name}")
+        restore(folder / entry.path, urls[entry.name])
+        _require_rows(entry.name, entry.rows, urls[entry.name])
+    _mend(urls[PRODUCT], urls[MLFLOW], report)
 
 
 def _require_rows(name: str, expected: dict[str, int], url: str) -> None:
@@ -120,8 +151,25 @@ def _has_models(connection: psycopg.Connection) -> bool:
     return found is not None and found[0] is not None
 
 
+def _entries(manifest: Manifest) -> list[FileEntry]:
+    return [entry for entry in manifest.files if entry.path.partition("/")[0] in COPIED]
+
+
+def _upload(folder: Path, manifest: Manifest, target: Source, report: Report) -> None:
+    entries = _entries(manifest)
+    progress = Progress(report, "copying files", len(entries))
+    store, artifacts = BlobStore(target.files_url), FileFolder(target.artifacts_url)
+    for entry in entries:
+        area, _, path = entry.path.partition("/")
+        if area == FILES:
+            store.put_file(folder / entry.path, digest=entry.sha256)
+        else:
+            artifacts.put_file(folder / entry.path, path)
+        progress.add(entry.bytes)
+
+
 def _copy(folder: Path, manifest: Manifest, home: Path, report: Report) -> None:
-    entries = [entry for entry in manifest.files if entry.path.partition("/")[0] in COPIED]
+    entries = _entries(manifest)
     progress = Progress(report, "copying files", len(entries))
     for name in COPIED:
         (home / name).mkdir(mode=0o700, exist_ok=True)

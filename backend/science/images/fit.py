@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import pandas as pd
@@ -9,7 +10,6 @@ import pyarrow as pa
 
 from backend.science.catalogue import ESTIMATORS
 from backend.science.column_types import IMAGE, LABEL, ColumnDescription, ImageInput
-from backend.science.extras import require
 from backend.science.fit import LEARNING_ENDS, LEARNING_STARTS, NO_ROWS, FitResult, OnProgress
 from backend.science.holdout import check_classes, doubts, judge
 from backend.science.images.image_table import read_pixels, shape_in
@@ -53,9 +53,6 @@ def fit_images(
     """
     if IMAGE not in table.column_names:
         raise FitRefused("This estimator learns from images, and the dataset is a table.")
-    estimator = ESTIMATORS[spec.estimator]
-    if estimator.requires is not None:
-        require(estimator.requires)
     on_progress(0.02, "Reading images")
     described = next(column for column in columns if column.name == LABEL)
     known = read_target(table, described, spec.task)
@@ -64,16 +61,12 @@ def fit_images(
     check_classes(target, split, LABEL)
     pixels = read_pixels(table)
     train, held = (pixels[target.rows[rows]] for rows in (split.train, split.holdout))
-    # Loading PyTorch takes seconds.
+    # Half-way, for loading PyTorch takes seconds.
     on_progress(LEARNING_STARTS / 2, f"Learning from {len(train):,} images")
-    classifier = estimator.build(spec.params, target.task, spec.seed)
-
-    def on_epoch(share: float, text: str) -> None:
-        on_progress(LEARNING_STARTS + (LEARNING_ENDS - LEARNING_STARTS) * share, text)
-
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
-        classifier.fit(train, target.values[split.train], on_epoch)
+        classifier = ESTIMATORS[spec.estimator].build(spec.params, target.task, spec.seed)
+        classifier.fit(train, target.values[split.train], partial(_on_epoch, on_progress))
         on_progress(LEARNING_ENDS, "Scoring")
         judged = judge(classifier, held, target, split, spec.seed)
     shape = shape_in(table)
@@ -93,3 +86,7 @@ def fit_images(
         pipeline=classifier,
         example=NO_EXAMPLE,
     )
+
+
+def _on_epoch(on_progress: OnProgress, share: float, text: str) -> None:
+    on_progress(LEARNING_STARTS + (LEARNING_ENDS - LEARNING_STARTS) * share, text)

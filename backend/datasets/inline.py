@@ -1,0 +1,183 @@
+"""A table in a JSON body: read within its bound, parsed strictly, and kept as it was sent."""
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from backend.core.errors import FieldProblem, TooLarge, Unprocessable, field_error
+from backend.datasets.intake import MalformedUpload, Upload, display_name
+from backend.datasets.schemas import InlineTable
+from backend.science.column_names import clean_name, find_bad_name
+
+JSON_TYPE: Final = "application/json"
+# A bad table may have as many problems as rows.
+MOST_PROBLEMS: Final = 100
+Place = list[str | int]
+
+
+class NotFinite(ValueError):
+    """NaN and Infinity are no JSON."""
+
+
+class NameTwice(ValueError):
+    """An object holds a name twice, so one of its values would be lost."""
+
+
+async def receive_json(
+    body: AsyncIterator[bytes], *, content_length: str | None, folder: Path, max_bytes: int
+) -> Upload:
+    """Take a JSON body into the folder, its bytes as they came.
+
+    Raises
+    ------
+    TooLarge
+        By its announced or its real size.
+    """
+    too_large = TooLarge(f"The body is larger than {max_bytes:,} bytes.")
+    if content_length and content_length.isdigit() and int(content_length) > max_bytes:
+        raise too_large
+    content = bytearray()
+    async for chunk in body:
+        content += chunk
+        if len(content) > max_bytes:
+            raise too_large
+    upload = Upload(path=folder / "upload", bytes=len(content))
+    upload.sha256 = hashlib.sha256(content).hexdigest()
+    upload.path.write_bytes(content)
+    return upload
+
+
+def parse_inline(upload: Upload) -> InlineTable:
+    """The table that a received body describes; blocking, so it runs in a thread.
+
+    Raises
+    ------
+    MalformedUpload, Unprocessable, RequestValidationError
+        No JSON; a name twice in an object; fields that are not as described.
+    """
+    try:
+        content = json.loads(
+            upload.path.read_bytes(), parse_constant=_no_constant, object_pairs_hook=_once
+        )
+    except NameTwice as twice:
+        raise field_error(str(twice), msg=f"{str(twice)!r} stands twice in the body") from None
+    except NotFinite as constant:
+        raise MalformedUpload(f"{constant} is no JSON; send null for missing.") from None
+    except (ValueError, RecursionError):
+        raise MalformedUpload("The body is not valid JSON.") from None
+    try:
+        table = InlineTable.model_validate(content)
+    except ValidationError as error:
+        problems = [{**entry, "loc": ("body", *entry["loc"])} for entry in error.errors()]
+        raise RequestValidationError(problems[:MOST_PROBLEMS]) from None
+    upload.file_name = display_name(f"{table.name or 'table'}.json")
+    return table
+
+
+def _no_constant(name: str) -> Any:
+    raise NotFinite(name)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise NameTwice(next(name for name in names if names.count(name) > 1))
+    return made
+
+
+def columns_of(table: InlineTable, max_columns: int) -> dict[str, list[Any]]:
+    """The table's columns by name, all of one length.
+
+    Raises
+    ------
+    Unprocessable
+        Names every row or column whose length differs, and the bad column name.
+    """
+    columns = _given_columns(table) if table.columns is not None else _of_arrays(table)
+    if len(columns) > max_columns:
+        place = "columns" if table.columns is not None else "X"
+        raise field_error(place, msg=f"{len(columns):,} columns, at most {max_columns:,}")
+    return columns
+
+
+def target_of(table: InlineTable) -> str | None:
+    """The column that came as `y`."""
+    return clean_name(table.target_name) if table.columns is None else None
+
+
+def cell_place(table: InlineTable, columns: Sequence[str], column: str, row: int) -> Place:
+    """Where a cell stands in the body.
+
+    `columns` are the cleaned names in their order.
+    """
+    if table.columns is not None:
+        return ["body", "columns", list(table.columns)[columns.index(column)], row]
+    if column == target_of(table):
+        return ["body", "y", row]
+    at = columns.index(column)
+    return (
+        ["body", "X", row, at] if isinstance((table.X or [[]])[row], list) else ["body", "X", row]
+    )
+
+
+def _given_columns(table: InlineTable) -> dict[str, list[Any]]:
+    given = table.columns or {}
+    names = [clean_name(name) for name in given]
+    if (bad := find_bad_name(names)) is not None:
+        raise field_error("columns", list(given)[bad[0]], msg=bad[1])
+    lengths = [len(values) for values in given.values()]
+    if max(lengths) == 0:
+        raise field_error("columns", msg="the columns hold no rows")
+    wanted = max(lengths, key=lambda length: (lengths.count(length), length))
+    _refuse(
+        [
+            (["columns", name], f"{name} has {len(values):,} values, expected {wanted:,}")
+            for name, values in given.items()
+            if len(values) != wanted
+        ]
+    )
+    return dict(zip(names, given.values(), strict=True))
+
+
+def _of_arrays(table: InlineTable) -> dict[str, list[Any]]:
+    rows = [row if isinstance(row, list) else [row] for row in table.X or ()]
+    target = table.y or []
+    width = len(rows[0])
+    problems: list[tuple[Place, str]] = [
+        (["X", at], f"row {at} has {len(row):,} values, expected {width:,}")
+        for at, row in enumerate(rows)
+        if len(row) != width
+    ]
+    if width == 0:
+        problems.append((["X"], "X has no columns"))
+    if len(target) != len(rows):
+        problems.append((["y"], f"y has {len(target):,} values, X has {len(rows):,} rows"))
+    features = table.feature_names or [f"x{number + 1}" for number in range(width)]
+    if len(features) != width:
+        msg = f"{len(features):,} names for the {width:,} columns of X"
+        problems.append((["feature_names"], msg))
+    names = [clean_name(name) for name in (*features, table.target_name)]
+    if (bad := find_bad_name(names)) is not None:
+        at, message = bad
+        place: Place = ["feature_names", at] if at < width else ["target_name"]
+        problems.append((place, message))
+    _refuse(problems)
+    values = [[row[at] for row in rows] for at in range(width)]
+    return dict(zip(names, [*values, target], strict=True))
+
+
+def _refuse(problems: list[tuple[Place, str]]) -> None:
+    if not problems:
+        return
+    errors = [
+        FieldProblem(loc=["body", *place], msg=message, type="shape")
+        for place, message in problems[:MOST_PROBLEMS]
+    ]
+    more = f" ({len(problems):,} problems in all)" if len(problems) > 1 else ""
+    raise Unprocessable(f"{errors[0]['msg']}{more}", errors=errors)

@@ -1,0 +1,34 @@
+"""What may be the name of a column, the same for files, JSON and renaming."""
+
+import unicodedata
+from collections.abc import Sequence
+
+
+def clean_name(name: str) -> str:
+    """A name as it is kept: composed, without white space around it."""
+    return unicodedata.normalize("NFC", name).strip()
+
+
+def name_key(name: str) -> str:
+    """Equal for names that look alike."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def find_bad_name(names: Sequence[str]) -> tuple[int, str] | None:
+    """The first name that is empty or stands twice, and what is wrong with it.
+
+    Parameters
+    ----------
+    names
+        Cleaned names in the order of the columns.
+    """
+    seen: dict[str, str] = {}
+    for position, name in enumerate(names):
+        if not name:
+            return position, f"column {position + 1:,} has no name"
+        other = seen.get(name_key(name))
+        if other is not None:
+            alike = "" if other == name else f" (as {other!r})"
+            return position, f"the column name {name!r} stands twice{alike}"
+        seen[name_key(name)] = name
+    return None

@@ -1,0 +1,139 @@
+"""Values of JSON as values of a typed column."""
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any, Final
+
+import polars as pl
+
+from backend.science.recipes.problem import Blame, StepProblem, refuse
+from backend.science.recipes.steps import GREATEST_WHOLE, LEAST_WHOLE
+
+Field = tuple[str | int, ...]
+# Up to here every whole number is a float.
+LARGEST_WHOLE: Final = 2**53
+_KINDS: Final = {
+    "number": "a number",
+    "boolean": "true or false",
+    "string": "text",
+    "date": "a date such as 2024-05-17",
+    "datetime": "a time such as 2024-05-17T08:30:00",
+}
+
+
+def require_columns(frame: pl.DataFrame, wanted: Mapping[str, Field]) -> None:
+    """Every name must be a column.
+
+    Parameters
+    ----------
+    wanted
+        Names with their place in the step.
+
+    Raises
+    ------
+    StepProblem
+        Names every column that is missing.
+    """
+    missing = [
+        Blame(f"there is no column {name!r}", field)
+        for name, field in wanted.items()
+        if name not in frame.columns
+    ]
+    if missing:
+        raise StepProblem(*missing)
+
+
+def kind_of(dtype: pl.DataType) -> str:
+    """The kind of values that the column takes."""
+    if dtype.is_numeric():
+        return "number"
+    if dtype == pl.Boolean:
+        return "boolean"
+    if dtype == pl.Date:
+        return "date"
+    return "datetime" if dtype.is_temporal() else "string"
+
+
+def require_numbers(frame: pl.DataFrame, name: str, *field: str | int) -> None:
+    """The column must hold numbers."""
+    if kind_of(frame.schema[name]) != "number":
+        raise refuse(f"{name} holds no numbers; cast it first", *field)
+
+
+def as_value(frame: pl.DataFrame, name: str, value: object, *field: str | int) -> Any:
+    """A JSON value as one that the column holds.
+
+    Raises
+    ------
+    StepProblem
+        The value is of another kind than the column.
+    """
+    kind = kind_of(frame.schema[name])
+    try:
+        return _READERS[kind](value)
+    except ValueError:
+        raise refuse(f"{name} takes {_KINDS[kind]}, not {value!r}", *field) from None
+
+
+def as_key(frame: pl.DataFrame, name: str, text: str, *field: str | int) -> Any:
+    """The text of a JSON key as a value of the column."""
+    kind = kind_of(frame.schema[name])
+    if kind == "boolean" and text in ("true", "false"):
+        return text == "true"
+    if kind == "number":
+        whole = frame.schema[name].is_integer()
+        try:
+            number = int(text) if whole else float(text)
+        except ValueError:
+            number = GREATEST_WHOLE + 1 if whole else math.nan
+        if math.isnan(number) or (whole and not LEAST_WHOLE <= number <= GREATEST_WHOLE):
+            wanted = "whole numbers" if whole else "numbers"
+            raise refuse(f"{name} holds {wanted}, {text[:60]!r} is none", *field)
+        return number
+    return as_value(frame, name, text, *field)
+
+
+def widened(frame: pl.DataFrame, name: str, values: list[Any]) -> pl.DataType:
+    """The column's type, or a wider one where it holds whole numbers and a value is none."""
+    dtype = frame.schema[name]
+    if dtype.is_integer() and any(isinstance(value, float) for value in values):
+        return pl.Float64()
+    return dtype
+
+
+def _read_number(value: object) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(value)
+    small = abs(value) <= LARGEST_WHOLE
+    return int(value) if isinstance(value, float) and small and value.is_integer() else value
+
+
+def _read_boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(value)
+    return value
+
+
+def _read_text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(value)
+    return value
+
+
+def _read_date(value: object) -> date:
+    return date.fromisoformat(_read_text(value))
+
+
+def _read_datetime(value: object) -> datetime:
+    # Stored times are naive, in the zone of the file.
+    return datetime.fromisoformat(_read_text(value)).replace(tzinfo=None)
+
+
+_READERS: Final[Mapping[str, Callable[[object], Any]]] = {
+    "number": _read_number,
+    "boolean": _read_boolean,
+    "string": _read_text,
+    "date": _read_date,
+    "datetime": _read_datetime,
+}
