@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from backend.accounts.router import internal as accounts_internal
 from backend.accounts.router import router as accounts
 from backend.datasets.images_router import router as dataset_images
+from backend.datasets.recipes_router import router as dataset_recipes
 from backend.datasets.router import router as datasets
 from backend.fits.catalogue_router import router as estimators
 from backend.fits.plots_router import router as fit_plots
@@ -46,6 +47,7 @@ def build_router() -> APIRouter:
         projects,
         datasets,
         dataset_images,
+        dataset_recipes,
         estimators,
         fits,
         fit_plots,

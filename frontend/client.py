@@ -310,6 +310,11 @@ class Api:
         path = f"/datasets/{dataset_id}/versions/{version}/preview"
         return self._get(PreviewOut, path, limit=limit)
 
+    def images(self, dataset_id: int, version: int, limit: int) -> ImageList:
+        """The first images of a version, with their labels."""
+        path = f"/datasets/{dataset_id}/versions/{version}/images"
+        return self._get(ImageList, path, limit=limit)
+
     def upload(self, name: str, content: IO[bytes], *, key: str) -> DatasetOut:
         """A new dataset; `key` makes a repeated upload the same one."""
         return self._post(DatasetOut, "/datasets", **_upload(name, content, key))

@@ -71,6 +71,8 @@ def _draw(form: _Form) -> None:
     task = _draw_task(form, target)
     with right:
         estimator = _draw_estimator(form, task)
+    if estimator is None:
+        return
     features = _draw_features(form, target)
     _draw_more_and_run(form, target, task, estimator, features)
 
@@ -105,8 +107,19 @@ def _draw_task(form: _Form, target: str) -> Task:
     return classes if as_class == "a class" else "regression"
 
 
-def _draw_estimator(form: _Form, task: Task) -> EstimatorOut:
-    fitting = [entry for entry in queries.estimators(identity.api()) if task in entry.tasks]
+def _draw_estimator(form: _Form, task: Task) -> EstimatorOut | None:
+    """The chosen one; None where none that fits is installed."""
+    known = [
+        entry
+        for entry in queries.estimators(identity.api())
+        if task in entry.tasks and entry.data == form.dataset.kind
+    ]
+    fitting = [entry for entry in known if entry.available]
+    if not fitting:
+        for entry in known:
+            st.warning(f"{text.plain(entry.title)} is not installed on the server. To install it:")
+            st.code(entry.install, language="sh")
+        return None
     names = [entry.name for entry in fitting]
     wanted = [name for name in DEFAULT_ESTIMATORS[task] if name in names]
     family = "regression" if task == "regression" else "classes"

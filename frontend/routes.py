@@ -35,6 +35,7 @@ NO_STORE: Final = {"Cache-Control": "no-store"}
 NEEDS_COOKIE: Final = "This picture needs your sign-in. Reload the page, or sign in again."
 NO_SERVER: Final = "The server does not answer. Reload the page to try again."
 NO_PLOT: Final = "There is no such plot."
+NO_IMAGE: Final = "There is no such image."
 NO_PREDICTIONS: Final = "This file is no longer kept. Go back to the model and drop it again."
 
 
@@ -77,6 +78,10 @@ class Bridge:
             Route(f"{PREFIX}/signout", self.delete_cookie, methods=["POST"]),
             Route(f"{PREFIX}/plots/{{fit_id:int}}/{{kind}}.png", self.plot),
             Route(f"{PREFIX}/datasets/{{dataset_id:int}}/{{version:int}}", self.download),
+            Route(
+                f"{PREFIX}/datasets/{{dataset_id:int}}/{{version:int}}/images/{{row:int}}.png",
+                self.image,
+            ),
             Route(f"{PREFIX}/predictions/{{token}}", self.predictions),
             Route(f"{PREFIX}/mlflow", self.to_mlflow),
         ]
@@ -137,10 +142,22 @@ class Bridge:
             for name in PLOT_OPTIONS
             if name in request.query_params
         }
+        return await self._png(request, f"/fits/{fit_id}/plots/{kind}.png", options, NO_PLOT)
+
+    async def image(self, request: Request) -> Response:
+        """An image of a dataset, streamed from the API for the cookie's user."""
+        dataset_id, version, row = (
+            request.path_params[name] for name in ("dataset_id", "version", "row")
+        )
+        path = f"/datasets/{dataset_id}/versions/{version}/images/{row}.png"
+        return await self._png(request, path, {}, NO_IMAGE)
+
+    async def _png(
+        self, request: Request, path: str, options: dict[str, str], absent: str
+    ) -> Response:
         headers = {}
         if "if-none-match" in request.headers:
             headers["If-None-Match"] = request.headers["if-none-match"]
-        path = f"/fits/{fit_id}/plots/{kind}.png"
         try:
             answer = await self._stream(request, path, params=options, headers=headers)
         except CookieRefused:
@@ -152,7 +169,7 @@ class Bridge:
             return Response(status_code=304, headers=_passed(answer))
         if answer.is_error:
             await answer.aclose()
-            text = NO_SERVER if answer.is_server_error else NO_PLOT
+            text = NO_SERVER if answer.is_server_error else absent
             return _picture(text, answer.status_code)
         return StreamingResponse(_content(answer), headers=_passed(answer), media_type="image/png")
 

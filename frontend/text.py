@@ -90,6 +90,13 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def shape(kind: str, rows: int, columns: int) -> str:
+    """How much is in a dataset, as "344 rows, 8 columns" or "5,000 images"."""
+    if kind == "image":
+        return counted(rows, "image")
+    return f"{counted(rows, 'row')}, {counted(columns, 'column')}"
+
+
 def size(count: int) -> str:
     """A number of bytes, in the decimal units of file managers."""
     value = float(count)

@@ -13,7 +13,7 @@ from frontend import identity, text
 from frontend.client import ApiError, Refused, SignedOut, Unreachable
 from frontend.state import Deed, state
 
-FILE_TYPES: Final = ("csv", "tsv", "txt")
+FILE_TYPES: Final = ("csv", "tsv", "txt", "zip")
 NOTHING_STORED: Final = "Nothing was stored."
 CORRECT_IT: Final = "Correct the file and drop it again."
 TOO_LARGE: Final = 413
@@ -101,5 +101,5 @@ def show_upload_problem() -> None:
 
 def describe_upload(dataset: DatasetOut) -> str:
     """What came in, as Markdown."""
-    shape = f"{text.counted(dataset.rows, 'row')}, {text.counted(dataset.columns, 'column')}"
+    shape = text.shape(dataset.kind, dataset.rows, dataset.columns)
     return f"**{text.plain(dataset.name)}** · {shape} · {text.size(dataset.bytes)}"

@@ -90,6 +90,20 @@ def plot_image(fit_id: int, kind: str, *, alt: str, width: int = 800, height: in
     )
 
 
+def thumbnails(dataset_id: int, version: int, images: Sequence[tuple[int, str]]) -> None:
+    """Images of a dataset with their labels, each behind its same-origin address."""
+    figures = "".join(
+        f'<figure style="margin:0;width:4.5rem"><img loading="lazy" width="72" height="72" '
+        f'src="{PREFIX}/datasets/{dataset_id}/{version}/images/{row}.png" '
+        f'alt="{escape(f"Image {row}, labelled {label}")}" '
+        'style="object-fit:contain;image-rendering:pixelated;border-radius:0.4rem">'
+        '<figcaption style="font-size:0.75rem;overflow:hidden;text-overflow:ellipsis;'
+        f'white-space:nowrap">{escape(label)}</figcaption></figure>'
+        for row, label in images
+    )
+    st.html(f'<div style="display:flex;flex-wrap:wrap;gap:0.75rem">{figures}</div>')
+
+
 def page_title(title: str, sentence: str = "") -> None:
     """A page's title (Markdown) and one sentence of state."""
     st.title(title, anchor=False)

@@ -1,4 +1,4 @@
-"""Cleaning a dataset over HTTP: a recipe of steps makes the next version, or shows what it would."""
+"""Cleaning over HTTP: a recipe of steps makes the next version, or tells what it would do."""
 
 import pkgutil
 from collections.abc import Callable, Coroutine
@@ -50,6 +50,11 @@ def _without_kind(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
 router = APIRouter(prefix="/datasets", tags=["datasets"], route_class=_StepRoute)
 
 
+def _clean(*arguments: Any) -> Any:
+    """Loaded with the first recipe, in a thread."""
+    return pkgutil.resolve_name(CLEAN)(*arguments)
+
+
 @router.post(
     "/{dataset_id}/versions/{version}/recipe",
     status_code=status.HTTP_201_CREATED,
@@ -72,11 +77,9 @@ async def apply_recipe(
     if dataset.kind != "table":
         raise Conflict("This dataset holds images; recipes clean tables.", code="not_a_table")
     # Cleaning a large table must hold neither lock nor connection.
-    await session.rollback()
+    await session.close()
     blobs = request.app.state.blobs
-    frame, steps = await run_in_threadpool(
-        pkgutil.resolve_name(CLEAN), blobs, parent.parquet_sha256, data.steps
-    )
+    frame, steps = await run_in_threadpool(_clean, blobs, parent.parquet_sha256, data.steps)
     answer = RecipeOut(steps=steps, rows=frame.height, columns=frame.width, version=None)
     if dry_run:
         response.status_code = status.HTTP_200_OK

@@ -1,6 +1,7 @@
 """Models over HTTP: register, version, alias, roll back."""
 
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Response, status
 
@@ -49,7 +50,7 @@ def _model_out(model: Model, mlflow: str) -> ModelOut:
             "target": fit.target,
             "mlflow_name": model.mlflow_name,
             "mlflow_uri": f"models:/{model.mlflow_name}@{CHAMPION}",
-            "mlflow_url": f"{mlflow}/#/models/{model.mlflow_name}",
+            "mlflow_url": f"{mlflow}/#/models/{quote(model.mlflow_name, safe='')}",
             "latest_version": model.latest_version,
             "aliases": {alias.alias: alias.version for alias in model.aliases},
             "mirror": "recorded" if model.revision == model.mirrored_revision else "pending",

@@ -160,7 +160,7 @@ def _require_same_interface(now: Mapping[str, Any], then: Mapping[str, Any]) -> 
     problems += [f"the fit lacks {name}" for name in wanted_columns if name not in columns]
     problems += [f"the fit also needs {name}" for name in columns if name not in wanted_columns]
     problems += [
-        f"{name} is {'a number' if wanted_columns[name] else 'no number'} for the model only"
+        f"{name} is of another kind or size for the model"
         for name in wanted_columns
         if name in columns and wanted_columns[name] != columns[name]
     ]
@@ -174,8 +174,10 @@ def _require_same_interface(now: Mapping[str, Any], then: Mapping[str, Any]) -> 
         )
 
 
-def _kinds(columns: Iterable[Mapping[str, Any]]) -> dict[str, bool]:
-    return {column["name"]: column["numeric"] for column in columns}
+def _kinds(columns: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """What a request has to bring for each column: a number or not, an image of which size."""
+    parts = ("numeric", "width", "height", "channels")
+    return {column["name"]: [column.get(part) for part in parts] for column in columns}
 
 
 async def _changed(session: AsyncSession, model: Model) -> None:

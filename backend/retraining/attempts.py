@@ -61,8 +61,8 @@ async def claim(session: AsyncSession, fit_id: int) -> Claim | None:
             "holdout": champion.artifacts["holdout"],
         },
         request={
-            "champion_inputs": _names(champion),
-            "challenger_inputs": _names(challenger),
+            "champion_inputs": champion.outcome["input_columns"],
+            "challenger_inputs": challenger.outcome["input_columns"],
             "columns": version.columns,
             "task": champion.outcome["task"],
             "metric": row.metric,
@@ -70,10 +70,6 @@ async def claim(session: AsyncSession, fit_id: int) -> Claim | None:
             "withheld": challenger.outcome["rows_withheld"],
         },
     )
-
-
-def _names(fit: Fit) -> list[str]:
-    return [column["name"] for column in fit.outcome["input_columns"]]
 
 
 def _follow_fit(row: Retraining) -> None:

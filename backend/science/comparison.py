@@ -4,6 +4,7 @@ The difference has a paired bootstrap interval: both are scored on the same resa
 Reference: Efron, Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
 """
 
+import pkgutil
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from backend.science.refusal import FitRefused
 from backend.science.scores import PREDICTED, score
 from backend.science.spec import Task
 
+READ_PIXELS: Final = "backend.science.images.image_table:read_pixels"
 RESAMPLES: Final = 200
 # Beyond, the interval is drawn from a part of the rows: it would not be narrower for the eye.
 RESAMPLED_ROWS: Final = 20_000
@@ -45,11 +47,11 @@ def compare_request(
     Parameters
     ----------
     request
-        `champion`, `challenger`: joblib files. `champion_inputs`, `challenger_inputs`: names of
-        their inputs. `table`: Parquet file of the champion's data. `columns`: descriptions of
-        its columns as JSON. `holdout`: Parquet file whose column `row` numbers its hold-out.
-        `task`, `metric`, `minimum_gain`. `withheld`: how many rows the challenger was
-        kept from.
+        `champion`, `challenger`: joblib files. `champion_inputs`, `challenger_inputs`: their
+        inputs as their outcomes tell them. `table`: Parquet file of the champion's data.
+        `columns`: descriptions of its columns as JSON. `holdout`: Parquet file whose column `row`
+        numbers its hold-out. `task`, `metric`, `minimum_gain`. `withheld`: how many rows the
+        challenger was kept from.
     on_progress
         Called with a fraction from 0 to 1 and a text.
 
@@ -61,9 +63,10 @@ def compare_request(
     Raises
     ------
     FitRefused
-        The metric is not defined for these rows.
+        The metric is not defined for these rows, or the images are of other sizes.
     """
     columns = {column["name"]: ColumnDescription(**column) for column in request["columns"]}
+    _require_same_size(request)
     held = pq.read_table(request["holdout"], columns=["row", "observed"], use_threads=False)
     rows = held["row"].combine_chunks()
     observed = np.array(held["observed"].to_pylist())
@@ -72,7 +75,7 @@ def compare_request(
     for position, name in enumerate(("champion", "challenger")):
         on_progress(0.1 + 0.3 * position, f"Scoring the {name} on {len(observed):,} rows")
         pipeline = joblib.load(Path(request[name]))
-        used = [columns[column] for column in request[f"{name}_inputs"]]
+        used = [columns[column["name"]] for column in request[f"{name}_inputs"]]
         answers[name] = answer(pipeline, table, used, observed, request["task"])
     on_progress(0.7, "Resampling the difference")
     return _evidence(request, observed, answers["champion"], answers["challenger"])
@@ -100,7 +103,7 @@ def answer(
     task
         What is predicted.
     """
-    features = feature_frame(table, columns)
+    features = _features(table, columns)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # an unseen category is handled as rare
         predicted = np.asarray(pipeline.predict(features))
@@ -108,6 +111,28 @@ def answer(
         shares = np.asarray(pipeline.predict_proba(features)) if has_shares else None
     classes = None if task == "regression" else pipeline.classes_
     return Answers(predicted, score(task, observed, predicted, shares, classes))
+
+
+def _features(table: pa.Table, columns: list[ColumnDescription]) -> Any:
+    if any(column.type == "image" for column in columns):
+        return pkgutil.resolve_name(READ_PIXELS)(table)
+    return feature_frame(table, columns)
+
+
+def _require_same_size(inputs: Mapping[str, Any]) -> None:
+    """A network that learnt from other sizes has nothing to say about the champion's images."""
+    shapes = [
+        {
+            (column.get("width"), column.get("height"), column.get("channels"))
+            for column in inputs[name]
+        }
+        for name in ("champion_inputs", "challenger_inputs")
+    ]
+    if shapes[0] != shapes[1]:
+        raise FitRefused(
+            "The new images have another size or other colours than those of the champion. "
+            "Convert them first."
+        )
 
 
 def _evidence(

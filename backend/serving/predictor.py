@@ -2,13 +2,16 @@
 
 import pkgutil
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from backend.core.errors import FieldProblem, Unavailable, Unprocessable
+from backend.core.instruments import PredictionKind, observe_prediction
 from backend.datasets.intake import unprocessable
 from backend.science.extras import ExtraMissing
 from backend.science.images.problem import ImageProblem
@@ -52,6 +55,13 @@ class Served:
         return bool(self.inputs[0]["type"] == "image")
 
 
+@contextmanager
+def _observed(kind: PredictionKind) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    observe_prediction(time.perf_counter() - started, kind)
+
+
 class Predictor:
     """Loads each model once per process, after its sha256 was checked. All methods block."""
 
@@ -79,7 +89,9 @@ class Predictor:
         return self._answer(served, [row])
 
     def _answer(self, served: Served, rows: Sequence[Mapping[str, Any]]) -> PredictOut:
-        answer = pkgutil.resolve_name(PREDICT)(self._load(served), served.output, rows)
+        model = self._load(served)
+        with _observed("rows"):
+            answer = pkgutil.resolve_name(PREDICT)(model, served.output, rows)
         return PredictOut(
             predictions=answer.predictions,
             probabilities=answer.probabilities,
@@ -102,14 +114,18 @@ class Predictor:
         if isinstance(table, list):
             raise _unfit(table, [_place(problem) for problem in table])
         write = pkgutil.resolve_name(f"{TABLE}:write_predictions")
-        write(self._load(served).pipeline, served.output, table, target)
+        model = self._load(served)
+        with _observed("file"):
+            write(model.pipeline, served.output, table, target)
 
     def predict_image(self, served: Served, content: bytes) -> PredictOut:
         """A prediction for one image."""
         try:
-            answer = pkgutil.resolve_name(PREDICT_IMAGE)(
-                self._load(served).pipeline, served.inputs, served.output, content
-            )
+            model = self._load(served)
+            with _observed("image"):
+                answer = pkgutil.resolve_name(PREDICT_IMAGE)(
+                    model.pipeline, served.inputs, served.output, content
+                )
         except ImageProblem as problem:
             raise unprocessable(problem) from None
         except ExtraMissing as missing:

@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-import mlflow.pyfunc
 import numpy as np
 from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
@@ -28,7 +27,8 @@ def save_network(classifier: Any, path: Path, description: Model) -> None:
         classifier.write(data)
         code = folder / f"{_SHIPPED}.py"
         shutil.copyfile(pkgutil.resolve_name(_NETWORK).__file__, code)
-        mlflow.pyfunc.save_model(
+        # Loaded by `model_folder`, which keeps its warnings down.
+        pkgutil.resolve_name("mlflow.pyfunc:save_model")(
             str(path),
             loader_module=_SHIPPED,
             data_path=str(data),

@@ -11,9 +11,10 @@ from frontend.pages import PageName, go, link, number_parameter
 from frontend.routes import PREFIX
 from frontend.state import state
 from frontend.uploads import drop_zone, send_version, show_upload_problem
-from frontend.widgets import not_there, page_title
+from frontend.widgets import not_there, page_title, thumbnails
 
 PREVIEW_ROWS = 1_000
+SHOWN_IMAGES = 60
 
 
 def draw() -> None:
@@ -37,7 +38,10 @@ def draw() -> None:
     _draw_header(dataset, version, profile, may_edit=may_edit)
     preview, columns, versions = st.tabs(["Preview", "Columns", "Versions"])
     with preview:
-        _draw_preview(dataset_id, version)
+        if dataset.kind == "image":
+            _draw_images(dataset_id, version)
+        else:
+            _draw_preview(dataset_id, version)
     with columns:
         _draw_columns(profile)
     with versions:
@@ -46,7 +50,7 @@ def draw() -> None:
 
 def _draw_header(dataset: DatasetOut, version: int, profile: ProfileOut, *, may_edit: bool) -> None:
     page_title(text.plain(dataset.name))
-    shape = f"{text.counted(profile.rows, 'row')}, {text.counted(len(profile.columns), 'column')}"
+    shape = text.shape(dataset.kind, profile.rows, len(profile.columns))
     st.caption(
         f"Dataset {dataset.id} · version {version} of {dataset.latest_version} · {shape} · "
         f"by {text.plain(dataset.created_by)} · {text.ago(dataset.created_at)}"
@@ -75,6 +79,13 @@ def _draw_preview(dataset_id: int, version: int) -> None:
     if preview.total_rows > len(preview.rows):
         shown = text.counted(len(preview.rows), "row")
         st.caption(f"The first {shown} of {preview.total_rows:,}.")
+
+
+def _draw_images(dataset_id: int, version: int) -> None:
+    images = identity.api().images(dataset_id, version, SHOWN_IMAGES)
+    thumbnails(dataset_id, version, [(image.row, image.label) for image in images.items])
+    if images.total > len(images.items):
+        st.caption(f"The first {len(images.items)} of {images.total:,}.")
 
 
 def _draw_columns(profile: ProfileOut) -> None:
@@ -124,6 +135,6 @@ def _draw_version(dataset: DatasetOut, version: VersionOut, *, is_shown: bool) -
             st.markdown(f"{label} · shown")
         else:
             link(PageName.DATASET, label, id=dataset.id, v=version.version)
-        shape = f"{text.counted(version.rows, 'row')}, {text.counted(version.columns, 'column')}"
+        shape = text.shape(dataset.kind, version.rows, version.columns)
         st.caption(f"{shape} · {text.size(version.bytes)} · {text.ago(version.created_at)}")
         st.caption(f"SHA-256 `{version.sha256}`")

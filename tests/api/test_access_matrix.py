@@ -62,6 +62,7 @@ OBJECTS = {
     ("GET", "/datasets/{dataset_id}/versions/{version}/profile"),
     ("GET", "/datasets/{dataset_id}/versions/{version}/preview"),
     ("GET", "/datasets/{dataset_id}/versions/{version}/download"),
+    ("POST", "/datasets/{dataset_id}/versions/{version}/recipe"),
     ("GET", "/datasets/{dataset_id}/versions/{version}/images"),
     ("GET", "/datasets/{dataset_id}/versions/{version}/images/{row}.png"),
     ("GET", "/fits/{fit_id}"),
@@ -104,6 +105,9 @@ ADMIN_ON_OBJECTS = {
     ("POST", "/retrainings/{retraining_id}/reject"),
 }
 BODIES: dict[tuple[str, str], dict[str, object]] = {
+    ("POST", "/datasets/{dataset_id}/versions/{version}/recipe"): {
+        "steps": [{"kind": "drop_nulls"}]
+    },
     ("PATCH", "/datasets/{dataset_id}"): {"name": "x"},
     ("PATCH", "/fits/{fit_id}"): {"name": "x"},
     ("POST", "/fits/{fit_id}/predict"): {"rows": [{"x": 1}]},

@@ -61,7 +61,7 @@ async def test_preview_has_the_first_rows_with_nulls(sign_in: SignIn) -> None:
         (b'a,b\n"x\ny",2\n1\n', "Line 4 has 1 field"),
         (b"a,b,a\n1,2,3\n", "'a' stands twice"),
         (b"a,A\n1,2\n", "'A' stands twice"),
-        (b"a,\n1,2\n", "Column 2 has no name"),
+        (b"a,\n1,2\n", "column 2 has no name"),
         (b"a,b\n1,\x00\n", "Line 2 contains a NUL byte"),
         (b"a,b\n1,2\n\xff,3\n", "not UTF-8 (line 3, byte 9)"),
         ("a,b\n1,2\n".encode("utf-16"), "not UTF-8 (line 1"),

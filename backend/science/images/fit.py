@@ -9,10 +9,10 @@ import pandas as pd
 import pyarrow as pa
 
 from backend.science.catalogue import ESTIMATORS
-from backend.science.column_types import IMAGE, LABEL, ColumnDescription, ImageInput
+from backend.science.column_types import IMAGE, LABEL, ColumnDescription
 from backend.science.fit import LEARNING_ENDS, LEARNING_STARTS, NO_ROWS, FitResult, OnProgress
 from backend.science.holdout import check_classes, doubts, judge
-from backend.science.images.image_table import read_pixels, shape_in
+from backend.science.images.image_table import image_input, read_pixels
 from backend.science.refusal import FitRefused
 from backend.science.spec import FitSpec
 from backend.science.splits import Rows, split_rows
@@ -35,10 +35,8 @@ def fit_images(
     ----------
     spec
         What to do; the same spec, table and library versions give the same result.
-    table
-        Read from a file of `image_table.write_images`.
-    columns
-        Descriptions of its columns.
+    table, columns
+        Read from a file of `image_table.write_images`, and descriptions of its columns.
     on_progress
         Called with a fraction from 0 to 1 and a text.
     withheld
@@ -69,11 +67,10 @@ def fit_images(
         classifier.fit(train, target.values[split.train], partial(_on_epoch, on_progress))
         on_progress(LEARNING_ENDS, "Scoring")
         judged = judge(classifier, held, target, split, spec.seed)
-    shape = shape_in(table)
     dropped = table.num_rows - len(known.rows)
     return FitResult(
         task=target.task,
-        inputs=[ImageInput(IMAGE, shape.width, shape.height, shape.channels)],
+        inputs=[image_input(table)],
         excluded=[],
         classes=list(classifier.classes_.tolist()),
         metrics=judged.metrics,

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from backend.science.column_types import IMAGE, LABEL, ColumnDescription, TargetGuess
+from backend.science.column_types import IMAGE, LABEL, ColumnDescription, ImageInput, TargetGuess
 from backend.science.images.archive import ImageArchive, LabelledImage, reads_otherwise
 from backend.science.images.pixels import ImageShape, Pixels, decode, shape_of
 from backend.science.images.problem import ImageProblem
@@ -191,6 +191,18 @@ def shape_in(table: pa.Table | pa.Schema) -> ImageShape:
     schema = table if isinstance(table, pa.Schema) else table.schema
     kept = schema.metadata
     return ImageShape(int(kept[b"width"]), int(kept[b"height"]), int(kept[b"channels"]))
+
+
+def image_input(table: pa.Table) -> ImageInput:
+    """What a network that learnt from a table expects.
+
+    Parameters
+    ----------
+    table
+        Read from a file of `write_images`.
+    """
+    shape = shape_in(table)
+    return ImageInput(IMAGE, shape.width, shape.height, shape.channels)
 
 
 def read_pixels(table: pa.Table) -> Pixels:

@@ -42,11 +42,13 @@ class _Progress(Callback):
         self.told_at = 0.0
 
     def on_batch_end(self, _net: Any, *, training: bool, **_rest: Any) -> None:
+        """Called by skorch after each batch."""
         self.batch += training
         if monotonic() - self.told_at >= REPORT_SECONDS:
             self._tell()
 
     def on_epoch_end(self, net: Any, **_rest: Any) -> None:
+        """Called by skorch after each epoch."""
         done = net.history[-1]
         self.text = (
             f"Epoch {done['epoch']} of {self.epochs}, loss {done['train_loss']:.3f}, "
