@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from backend.accounts.schemas import SessionList, TicketOut, TokenOut, UserOut
 from backend.core.schemas import Page, Problem
-from backend.datasets.schemas import DatasetOut, PreviewOut, ProfileOut, VersionOut
+from backend.datasets.schemas import DatasetOut, ImageList, PreviewOut, ProfileOut, VersionOut
 from backend.fits.schemas import (
     EstimatorList,
     FitCreate,

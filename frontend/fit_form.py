@@ -118,7 +118,7 @@ def _draw_estimator(form: _Form, task: Task) -> EstimatorOut | None:
     if not fitting:
         for entry in known:
             st.warning(f"{text.plain(entry.title)} is not installed on the server. To install it:")
-            st.code(entry.install, language="sh")
+            st.code(entry.install or "", language="sh")
         return None
     names = [entry.name for entry in fitting]
     wanted = [name for name in DEFAULT_ESTIMATORS[task] if name in names]

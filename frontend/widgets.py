@@ -1,6 +1,6 @@
 """Pieces that several pages draw: errors, states, plots."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
 from types import MappingProxyType

@@ -3,8 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -20,14 +23,21 @@ SessionFactory = async_sessionmaker[AsyncSession]
 
 def create_engine(settings: DatabaseSettings) -> AsyncEngine:
     """A pool that notices dead connections, so that a restart of Postgres heals by itself."""
-    return create_async_engine(
+    engine = create_async_engine(
         settings.sqlalchemy_url(),
         pool_size=settings.pool_size,
         max_overflow=settings.pool_overflow,
-        pool_pre_ping=True,
         pool_timeout=10,
         connect_args={"timeout": 10, "server_settings": {"timezone": "UTC"}},
     )
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    return engine
+
+
+def _refuse_closed(connection: DBAPIConnection, _record: Any, _proxy: Any) -> None:
+    """The driver has seen when the server hung up; asking the server takes three round trips."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def create_sessions(engine: AsyncEngine) -> SessionFactory:

@@ -11,6 +11,7 @@ ARTIFACTS: Final = {
     "model": "model.joblib",
     "holdout": "holdout.parquet",
     "plots": "plots.json",
+    "coefficients": "coefficients.json",
     "input_example": "input_example.json",
 }
 

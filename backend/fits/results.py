@@ -4,7 +4,7 @@ import json
 import pkgutil
 from typing import Any, Final
 
-from backend.fits.schemas import ResidualPage
+from backend.fits.schemas import CoefficientList, ResidualPage
 from backend.storage.blobs import BlobStore
 
 WORST_ROWS: Final = "backend.fits.holdout:worst_rows"
@@ -14,6 +14,11 @@ def read_plots(blobs: BlobStore, digest: str) -> dict[str, Any]:
     """The numbers of all plots of a fit, by kind."""
     plots: dict[str, Any] = json.loads(blobs.read(digest))
     return plots
+
+
+def read_coefficients(blobs: BlobStore, digest: str) -> CoefficientList:
+    """The terms of a linear fit."""
+    return CoefficientList.model_validate_json(blobs.read(digest))
 
 
 def worst_rows(blobs: BlobStore, digest: str, limit: int) -> ResidualPage:

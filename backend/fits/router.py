@@ -14,6 +14,7 @@ from backend.core.schemas import Id, Page
 from backend.fits import results, service
 from backend.fits.repository import FitRepository
 from backend.fits.schemas import (
+    CoefficientList,
     EstimatorName,
     FitCreate,
     FitFilter,
@@ -201,3 +202,15 @@ async def read_residuals(
         raise Conflict("This fit used all rows; it has no hold-out.", code="fit_without_holdout")
     blobs = request.app.state.blobs
     return await run_in_threadpool(results.worst_rows, blobs, fit.artifacts["holdout"], limit)
+
+
+@router.get("/{fit_id}/coefficients")
+async def read_coefficients(
+    request: Request, session: SessionDep, viewer: ViewerDep, fit_id: Id
+) -> CoefficientList:
+    """The terms of a linear fit; for ordinary least squares with their tests and intervals."""
+    fit = await service.finished_fit(session, viewer, fit_id)
+    if "coefficients" not in fit.artifacts:
+        raise Conflict("This fit has no coefficients.", code="fit_without_coefficients")
+    blobs = request.app.state.blobs
+    return await run_in_threadpool(results.read_coefficients, blobs, fit.artifacts["coefficients"])

@@ -150,6 +150,31 @@ class ResidualPage(Schema):
     total: int
 
 
+class CoefficientOut(Schema):
+    """One term of a linear fit, in the units of the dataset's columns; null: not determined."""
+
+    term: str
+    # The class whose score the term enters; null for regression.
+    of_class: str | None
+    estimate: float | None
+    standard_error: float | None
+    statistic: float | None
+    p_value: float | None
+    ci_low: float | None
+    ci_high: float | None
+
+
+class CoefficientList(Schema):
+    """All terms; of each column of categories one is the reference and has no term."""
+
+    items: list[CoefficientOut]
+    rows: int
+    references: dict[str, str]
+    degrees_of_freedom: int | None
+    residual_standard_error: float | None
+    warnings: list[str]
+
+
 class EstimatorOut(Schema):
     """An estimator of the catalogue."""
 

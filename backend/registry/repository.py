@@ -5,7 +5,7 @@ from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Select, and_, func, select
-from sqlalchemy.orm import contains_eager, joinedload, selectinload
+from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.sql.base import ExecutableOption
 
 from backend.core.pagination import CursorSigner, PageRequest, SortKey, fetch_page
@@ -121,29 +121,28 @@ class ModelVersionRepository(ScopedRepository[ModelVersion]):
     async def find_of_fit(self, model_id: int, fit_id: int) -> ModelVersion | None:
         return await self.find_one(self._of(model_id).where(ModelVersion.fit_id == fit_id))
 
-    def _served(self, model_id: int) -> Select[ModelVersion]:
-        """With what a prediction needs and nothing else: it is asked for with each of them."""
-        return (
-            self.scoped()
-            .where(ModelVersion.model_id == model_id)
-            .join(Fit, Fit.id == ModelVersion.fit_id)
-            .options(
-                contains_eager(ModelVersion.fit).load_only(
-                    Fit.artifacts, Fit.outcome, raiseload=True
-                )
-            )
-        )
-
-    async def find_served_by_alias(self, model_id: int, alias: str) -> ModelVersion | None:
+    async def find_pointed_at(self, model_id: int, alias: str) -> tuple[int, int] | None:
+        """Version and fit that an alias points at: all that most predictions have to look up."""
         points = and_(
             ModelAlias.model_id == ModelVersion.model_id,
             ModelAlias.version == ModelVersion.version,
-            ModelAlias.alias == alias,
         )
-        return await self.find_one(self._served(model_id).join(ModelAlias, points))
+        statement = (
+            self.scoped()
+            .with_only_columns(ModelVersion.version, ModelVersion.fit_id)
+            .join(ModelAlias, points)
+            .where(ModelAlias.model_id == model_id, ModelAlias.alias == alias)
+        )
+        row = (await self.session.execute(statement)).one_or_none()
+        return None if row is None else (row.version, row.fit_id)
 
-    async def get_served(self, model_id: int, version: int) -> ModelVersion:
-        return await self.get_one(self._served(model_id).where(ModelVersion.version == version))
+    async def get_results(self, model_id: int, version: int) -> ModelVersion:
+        """A version with what its fit left, and nothing else."""
+        statement = self.scoped().where(
+            ModelVersion.model_id == model_id, ModelVersion.version == version
+        )
+        results = joinedload(ModelVersion.fit).load_only(Fit.artifacts, Fit.outcome, raiseload=True)
+        return await self.get_one(statement.options(results))
 
 
 class AliasChangeRepository(ScopedRepository[AliasChange]):

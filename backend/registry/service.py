@@ -141,7 +141,7 @@ async def add_version(
     fit = await _registrable_fit(session, viewer, fit_id)
     if fit.project_id != model.project_id:
         raise field_error("fit_id", msg="the fit belongs to another project than the model")
-    served = await versions.get_served(model_id, model.latest_version)
+    served = await versions.get_results(model_id, model.latest_version)
     _require_same_interface(served.fit.outcome, fit.outcome)
     model.latest_version += 1
     session.add(_version(model, model.latest_version, fit, viewer, origin))

@@ -12,6 +12,7 @@ import pyarrow as pa
 from sklearn.pipeline import Pipeline
 
 from backend.science.catalogue import ESTIMATORS
+from backend.science.coefficients import Coefficients, read_coefficients
 from backend.science.column_types import ColumnDescription, ImageInput, InputColumn
 from backend.science.estimator_spec import EstimatorSpec
 from backend.science.frames import feature_frame, input_columns
@@ -44,6 +45,8 @@ class FitResult:
         A fitted Pipeline, or for images an ImageClassifier.
     example
         A few rows in the form that the pipeline takes; none of images.
+    coefficients
+        Of a linear estimator.
     """
 
     task: Task
@@ -59,6 +62,7 @@ class FitResult:
     rows_withheld: int
     pipeline: Any
     example: pd.DataFrame
+    coefficients: Coefficients | None = None
 
 
 def fit(
@@ -106,11 +110,13 @@ def fit(
         judged = judge(pipeline, held, target, data.split, spec.seed)
     dropped = table.num_rows - len(target.values) - data.withheld
     told = doubts(raised, judged.undefined, target, data.split, dropped=dropped, name=spec.target)
+    classes = None if target.task == "regression" else list(pipeline.classes_.tolist())
+    learnt = target.values[data.split.train]
     return FitResult(
         task=target.task,
         inputs=data.inputs,
         excluded=data.excluded,
-        classes=None if target.task == "regression" else list(pipeline.classes_.tolist()),
+        classes=classes,
         metrics=judged.metrics,
         baseline_metrics=judged.baseline_metrics,
         holdout=judged.holdout,
@@ -120,6 +126,7 @@ def fit(
         rows_withheld=data.withheld,
         pipeline=pipeline,
         example=train.head(3).reset_index(drop=True),
+        coefficients=read_coefficients(pipeline, train, learnt, classes),
     )
 
 

@@ -53,7 +53,8 @@ def run_request(request: Mapping[str, Any], on_progress: OnProgress) -> dict[str
     -------
     dict
         The summary as JSON. The folder then holds `model.joblib` and, where there is a hold-out,
-        `holdout.parquet` and `plots.json`, and always `input_example.json`.
+        `holdout.parquet` and `plots.json`, for linear estimators `coefficients.json`, and always
+        `input_example.json`.
     """
     spec = FitSpec.model_validate(request["spec"])
     columns = [ColumnDescription(**column) for column in request["columns"]]
@@ -68,6 +69,9 @@ def run_request(request: Mapping[str, Any], on_progress: OnProgress) -> dict[str
     joblib.dump(result.pipeline, folder / "model.joblib", compress=COMPRESSION)
     example = json.loads(result.example.to_json(orient="records"))
     (folder / "input_example.json").write_text(json.dumps(example))
+    if result.coefficients is not None:
+        told = json.dumps(asdict(result.coefficients), allow_nan=False)
+        (folder / "coefficients.json").write_text(told)
     plots: list[PlotNumbers] = []
     if result.holdout is not None:
         _save_holdout(result.holdout, result, folder / "holdout.parquet")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from backend.accounts.dependencies import ViewerDep
@@ -18,6 +18,7 @@ from backend.serving.schemas import (
     PredictRequest,
     SchemaOut,
 )
+from backend.serving.service import KnownModels
 from backend.serving.uploads import answer_file
 
 router = APIRouter(tags=["predictions"])
@@ -53,6 +54,14 @@ def _predictor(request: Request) -> Predictor:
     return predictor
 
 
+async def _get_known(request: Request) -> KnownModels:
+    known: KnownModels = request.app.state.known_models
+    return known
+
+
+KnownDep = Annotated[KnownModels, Depends(_get_known)]
+
+
 async def _predict_texts(request: Request, served: Served, reserved: set[str]) -> PredictOut:
     """One row from the query string; a parameter that stands twice has no one value."""
     pairs = [(k, v) for k, v in request.query_params.multi_items() if k not in reserved]
@@ -72,13 +81,14 @@ async def _predict_texts(request: Request, served: Served, reserved: set[str]) -
 async def read_model_schema(
     session: SessionDep,
     viewer: ViewerDep,
+    known: KnownDep,
     model_id: Id,
     alias: AliasQuery = None,
     version: VersionQuery = None,
 ) -> SchemaOut:
     """What the model is asked, with the ranges and categories of its training, and its answer."""
     return service.describe(
-        await service.served_model(session, viewer, model_id, alias=alias, version=version)
+        await service.served_model(session, viewer, known, model_id, alias=alias, version=version)
     )
 
 
@@ -87,12 +97,13 @@ async def predict_by_model(
     request: Request,
     session: SessionDep,
     viewer: ViewerDep,
+    known: KnownDep,
     model_id: Id,
     data: ModelPredictRequest,
 ) -> PredictOut:
     """Predict for rows; every missing, unknown and ill-typed column is named at once."""
     served = await service.served_model(
-        session, viewer, model_id, alias=data.alias, version=data.version
+        session, viewer, known, model_id, alias=data.alias, version=data.version
     )
     await session.close()  # predicting must not hold a database connection
     return await run_in_threadpool(_predictor(request).predict_rows, served, data.rows)
@@ -103,12 +114,15 @@ async def predict_one_by_model(
     request: Request,
     session: SessionDep,
     viewer: ViewerDep,
+    known: KnownDep,
     model_id: Id,
     alias: AliasQuery = None,
     version: VersionQuery = None,
 ) -> PredictOut:
     """Predict for one row whose columns are query parameters; an empty one is missing."""
-    served = await service.served_model(session, viewer, model_id, alias=alias, version=version)
+    served = await service.served_model(
+        session, viewer, known, model_id, alias=alias, version=version
+    )
     await session.close()
     return await _predict_texts(request, served, {"alias", "version"})
 
@@ -118,48 +132,63 @@ async def predict_file_by_model(
     request: Request,
     session: SessionDep,
     viewer: ViewerDep,
+    known: KnownDep,
     settings: SettingsDep,
     model_id: Id,
     alias: AliasQuery = None,
     version: VersionQuery = None,
 ) -> Response:
     """A CSV file back with predictions beside its columns; for an image model, an image."""
-    served = await service.served_model(session, viewer, model_id, alias=alias, version=version)
+    served = await service.served_model(
+        session, viewer, known, model_id, alias=alias, version=version
+    )
     await session.close()
     return await answer_file(request, served, settings.uploads)
 
 
 @router.get("/fits/{fit_id}/schema")
-async def read_fit_schema(session: SessionDep, viewer: ViewerDep, fit_id: Id) -> SchemaOut:
+async def read_fit_schema(
+    session: SessionDep, viewer: ViewerDep, known: KnownDep, fit_id: Id
+) -> SchemaOut:
     """What the fit is asked and what it answers."""
-    return service.describe(await service.served_fit(session, viewer, fit_id))
+    return service.describe(await service.served_fit(session, viewer, known, fit_id))
 
 
 @router.post("/fits/{fit_id}/predict")
 async def predict_by_fit(
-    request: Request, session: SessionDep, viewer: ViewerDep, fit_id: Id, data: PredictRequest
+    request: Request,
+    session: SessionDep,
+    viewer: ViewerDep,
+    known: KnownDep,
+    fit_id: Id,
+    data: PredictRequest,
 ) -> PredictOut:
     """Predict for rows; every missing, unknown and ill-typed column is named at once."""
-    served = await service.served_fit(session, viewer, fit_id)
+    served = await service.served_fit(session, viewer, known, fit_id)
     await session.close()
     return await run_in_threadpool(_predictor(request).predict_rows, served, data.rows)
 
 
 @router.get("/fits/{fit_id}/predict")
 async def predict_one_by_fit(
-    request: Request, session: SessionDep, viewer: ViewerDep, fit_id: Id
+    request: Request, session: SessionDep, viewer: ViewerDep, known: KnownDep, fit_id: Id
 ) -> PredictOut:
     """Predict for one row whose columns are query parameters; an empty one is missing."""
-    served = await service.served_fit(session, viewer, fit_id)
+    served = await service.served_fit(session, viewer, known, fit_id)
     await session.close()
     return await _predict_texts(request, served, set())
 
 
 @router.post("/fits/{fit_id}/predict/file", openapi_extra=FILE_BODY, response_model=None)
 async def predict_file_by_fit(
-    request: Request, session: SessionDep, viewer: ViewerDep, settings: SettingsDep, fit_id: Id
+    request: Request,
+    session: SessionDep,
+    viewer: ViewerDep,
+    known: KnownDep,
+    settings: SettingsDep,
+    fit_id: Id,
 ) -> Response:
     """A CSV file back with predictions beside its columns; for an image fit, an image."""
-    served = await service.served_fit(session, viewer, fit_id)
+    served = await service.served_fit(session, viewer, known, fit_id)
     await session.close()
     return await answer_file(request, served, settings.uploads)

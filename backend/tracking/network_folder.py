@@ -3,6 +3,7 @@
 import pkgutil
 import shutil
 import tempfile
+import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -28,15 +29,19 @@ def save_network(classifier: Any, path: Path, description: Model) -> None:
         code = folder / f"{_SHIPPED}.py"
         shutil.copyfile(pkgutil.resolve_name(_NETWORK).__file__, code)
         # Loaded by `model_folder`, which keeps its warnings down.
-        pkgutil.resolve_name("mlflow.pyfunc:save_model")(
-            str(path),
-            loader_module=_SHIPPED,
-            data_path=str(data),
-            code_paths=[str(code)],
-            mlflow_model=description,
-            signature=_signature(classifier.architecture_),
-            pip_requirements=_requirements(),
-        )
+        save = pkgutil.resolve_name("mlflow.pyfunc:save_model")
+        with warnings.catch_warnings():
+            # The signature is told; MLflow would need an example to infer it.
+            warnings.filterwarnings("ignore", message=".*input example was not provided")
+            save(
+                str(path),
+                loader_module=_SHIPPED,
+                data_path=str(data),
+                code_paths=[str(code)],
+                mlflow_model=description,
+                signature=_signature(classifier.architecture_),
+                pip_requirements=_requirements(),
+            )
 
 
 def _signature(architecture: Mapping[str, Any]) -> ModelSignature:

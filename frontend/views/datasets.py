@@ -22,7 +22,10 @@ COLUMNS: dict[str, Any] = {
 
 def draw() -> None:
     """The page."""
-    page_title("Datasets", "Every version stays as it was uploaded.")
+    page_title(
+        "Datasets",
+        "Tables as CSV, images as a zip with labels.txt; every version stays as it was uploaded.",
+    )
     if queries.may_write(identity.current_user()):
         file = drop_zone("datasets", "Drop a CSV file here")
         if file is not None:

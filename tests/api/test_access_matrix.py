@@ -71,6 +71,7 @@ OBJECTS = {
     ("POST", "/fits/{fit_id}/cancel"),
     ("POST", "/fits/{fit_id}/rerun"),
     ("GET", "/fits/{fit_id}/residuals"),
+    ("GET", "/fits/{fit_id}/coefficients"),
     ("GET", "/fits/{fit_id}/schema"),
     ("POST", "/fits/{fit_id}/predict"),
     ("GET", "/fits/{fit_id}/predict"),

@@ -14,6 +14,8 @@ from backend.core.access import Role
 from backend.core.schemas import Page
 from backend.datasets.schemas import (
     DatasetOut,
+    ImageList,
+    ImageOut,
     PreviewOut,
     ProfileOut,
     VersionOut,
@@ -31,6 +33,7 @@ from backend.fits.schemas import (
 from backend.fits.states import FitState
 from tests.frontend.world import (
     ESTIMATORS,
+    IMAGE_PROFILE,
     NOW,
     PROFILE,
     Refusal,
@@ -111,9 +114,25 @@ def add_dataset_versions(app: FastAPI, world: World, user: Any) -> None:
 
     @app.get(base + "/versions/{version}/profile")
     def profile(number: int, version: int, me: UserOut = user) -> ProfileOut:
-        if version > _visible_dataset(world, me, number).latest_version:
+        dataset = _visible_dataset(world, me, number)
+        if version > dataset.latest_version:
             raise Refusal(404, "There is no such version.", code="not_found")
-        return PROFILE
+        return IMAGE_PROFILE if dataset.kind == "image" else PROFILE
+
+    @app.get(base + "/versions/{version}/images")
+    def images(number: int, version: int, limit: int, me: UserOut = user) -> ImageList:
+        total = _visible_dataset(world, me, number).rows
+        items = [ImageOut(row=row, label='<b>"7"', name=f"{row}.png") for row in range(limit)]
+        assert version
+        return ImageList(items=items, total=total)
+
+    @app.get(base + "/versions/{version}/images/{row}.png")
+    def image(number: int, version: int, row: int, me: UserOut = user) -> Response:
+        if row >= _visible_dataset(world, me, number).rows:
+            raise Refusal(404, "This version has no such image.")
+        buffer = BytesIO()
+        Image.new("L", (28, 28), version).save(buffer, "PNG")
+        return Response(buffer.getvalue(), media_type="image/png", headers={"ETag": '"image"'})
 
     @app.get(base + "/versions/{version}/preview")
     def preview(number: int, version: int, me: UserOut = user) -> PreviewOut:

@@ -221,6 +221,17 @@ PROFILE = ProfileOut(
 )
 
 
+IMAGE_PROFILE = ProfileOut(
+    rows=5_000,
+    columns=[
+        _column("image", "image", "image", 4_990),
+        _column("label", "string", "categorical", 10),
+    ],
+    suggested_target=SuggestedTarget(column="label", reason="the label of each image"),
+    warnings=[],
+)
+
+
 def _estimator(name: str, title: str, tasks: list[str], properties: dict[str, Any]) -> EstimatorOut:
     return EstimatorOut.model_validate(
         {
@@ -258,5 +269,8 @@ ESTIMATORS = EstimatorList(
             {"fit_intercept": INTERCEPT},
         ),
         _estimator("random_forest", "Random forest", ALL_TASKS, {"n_estimators": TREES}),
+        _estimator(
+            "convolutional_network", "Convolutional network", ALL_TASKS[1:], {"epochs": TREES}
+        ).model_copy(update={"data": "image", "install": "pip install -e '.[torch]'"}),
     ]
 )

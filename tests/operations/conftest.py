@@ -15,6 +15,8 @@ from backend.bootstrap import create_admin
 from backend.migrate import upgrade
 from backend.operations.backup.source import Source
 from backend.settings import Settings, TrackingSettings
+from backend.stack.account import ServerAccount
+from backend.stack.cluster import Cluster
 from backend.stack.postgres import EmbeddedPostgres
 from backend.stack.product import DATABASES
 from backend.storage.blobs import BlobStore
@@ -139,6 +141,15 @@ def product(
     (artifacts / MODEL_FOLDER).mkdir(parents=True)
     (artifacts / MODEL_FOLDER / "MLmodel").write_text("flavors: {}\n")
     return made
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    """Where a backup may be restored; root's database would stay outside of it."""
+    home = tmp_path / "home"
+    yield home
+    for link in home.glob("postgres-[0-9][0-9]"):
+        Cluster(link.resolve(), link, ServerAccount.choose()).discard_outside()
 
 
 @pytest.fixture

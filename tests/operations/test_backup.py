@@ -36,7 +36,9 @@ def rows_of(source: Source, statement: str) -> list[tuple[object, ...]]:
         return connection.execute(statement.encode()).fetchall()
 
 
-def test_restored_home_has_what_the_backup_had(product: Product, tmp_path: Path) -> None:
+def test_restored_home_has_what_the_backup_had(
+    product: Product, tmp_path: Path, home: Path
+) -> None:
     lost = product.add_fit("f" * 32)
     running = product.add_fit(None, state="running")
     product.ask(
@@ -45,7 +47,6 @@ def test_restored_home_has_what_the_backup_had(product: Product, tmp_path: Path)
     )
     made = backup(product.source, tmp_path / "backup", report=quiet)
     assert made.missing_blobs == []
-    home = tmp_path / "home"
     assert restore_home(tmp_path / "backup", home, report=quiet) == made
     postgres = EmbeddedPostgres(home, databases=DATABASES)
     postgres.start()

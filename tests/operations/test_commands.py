@@ -22,8 +22,10 @@ def goodfit(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_home_is_restored_verified_and_backed_up_again(product: Product, tmp_path: Path) -> None:
-    first, second, home = tmp_path / "first", tmp_path / "second", tmp_path / "home"
+def test_home_is_restored_verified_and_backed_up_again(
+    product: Product, tmp_path: Path, home: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
     backup(product.source, first, report=lambda _text: None)
     restored = goodfit("restore", first, "--home", home)
     assert restored.returncode == 0, restored.stderr

@@ -38,7 +38,7 @@ class _Progress(Callback):
         self.batches = batches
         self.on_epoch = on_epoch
         self.batch = 0
-        self.text = "Epoch 1"
+        self.text = f"Epoch 1 of {epochs}"
         self.told_at = 0.0
 
     def on_batch_end(self, _net: Any, *, training: bool, **_rest: Any) -> None:
