@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from backend.api import STREAMED_PATHS, build_router
 from backend.core import problems
-from backend.core.db import create_engine, create_sessions
+from backend.core.db import create_engine, create_read_sessions, create_sessions
 from backend.core.hosts import AllowedHosts
 from backend.core.instruments import observe_request
 from backend.core.limits import BodyLimit
@@ -58,6 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
         renderer = Renderer()
         app.state.engine = engine
         app.state.sessions = create_sessions(engine)
+        app.state.read_sessions = create_read_sessions(engine)
         app.state.renderer = renderer
         renderer.warm_up()
         gc.collect()

@@ -82,7 +82,7 @@ async def started_app(settings: Settings) -> AsyncIterator[FastAPI]:
 
 @pytest.fixture
 def app(started_app: FastAPI, sessions: async_sessionmaker[AsyncSession]) -> FastAPI:
-    started_app.state.sessions = sessions
+    started_app.state.sessions = started_app.state.read_sessions = sessions
     return started_app
 
 

@@ -9,7 +9,7 @@ from fastapi.security import OAuth2PasswordBearer
 from backend.accounts import service
 from backend.accounts.service import Client
 from backend.core.access import Role, Viewer
-from backend.core.deps import SessionDep, SettingsDep
+from backend.core.deps import ReadSessionDep, SessionDep, SettingsDep
 from backend.core.errors import Forbidden, Unauthenticated
 
 _bearer = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token", auto_error=False)
@@ -26,6 +26,16 @@ async def get_viewer(
 
 
 ViewerDep = Annotated[Viewer, Depends(get_viewer, scope="function")]
+
+
+async def get_reader(
+    session: ReadSessionDep, settings: SettingsDep, token: Annotated[str | None, Depends(_bearer)]
+) -> Viewer:
+    """The caller of a route that only looks something up."""
+    return await get_viewer(session, settings, token)
+
+
+ReaderDep = Annotated[Viewer, Depends(get_reader, scope="function")]
 
 
 async def get_writer(viewer: ViewerDep) -> Viewer:

@@ -45,6 +45,11 @@ def create_sessions(engine: AsyncEngine) -> SessionFactory:
     return async_sessionmaker(engine, expire_on_commit=False)
 
 
+def create_read_sessions(engine: AsyncEngine) -> SessionFactory:
+    """Sessions for one or two lookups: each statement stands alone, without BEGIN and COMMIT."""
+    return create_sessions(engine.execution_options(isolation_level="AUTOCOMMIT"))
+
+
 @asynccontextmanager
 async def transaction(sessions: SessionFactory) -> AsyncIterator[AsyncSession]:
     """A session whose changes are kept when the block ends well: the one commit of the code."""

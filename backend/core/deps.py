@@ -23,6 +23,15 @@ async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
 SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
 
 
+async def get_read_session(request: Request) -> AsyncIterator[AsyncSession]:
+    """For routes that look something up and then compute; nothing is kept that they change."""
+    async with request.app.state.read_sessions() as session:
+        yield session
+
+
+ReadSessionDep = Annotated[AsyncSession, Depends(get_read_session, scope="function")]
+
+
 # Async although nothing is awaited: FastAPI sends each plain function to a thread.
 async def get_settings(request: Request) -> Settings:
     """The settings that the application was built with."""

@@ -12,9 +12,9 @@ from backend.science.spec import Task
 
 
 class Params(BaseModel):
-    """Base of every estimator's parameters: unknown names and non-finite numbers are refused."""
+    """Base of every estimator's parameters: unknown names and other types are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True)

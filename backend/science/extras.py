@@ -1,11 +1,10 @@
 """Optional parts of the installation: which modules they bring, and how to get them."""
 
 import importlib.util
-from collections.abc import Mapping
 from typing import Final, Literal
 
 Extra = Literal["torch"]
-MODULES: Final[Mapping[Extra, tuple[str, ...]]] = {"torch": ("torch", "skorch")}
+MODULES: Final[dict[Extra, tuple[str, ...]]] = {"torch": ("torch", "skorch")}
 
 
 class ExtraMissing(RuntimeError):

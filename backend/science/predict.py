@@ -8,6 +8,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 
 from backend.science.column_types import InputColumn
@@ -16,6 +18,9 @@ from backend.science.row_features import RowFeatures
 
 # Beyond, a data frame costs less than a loop.
 FEW_ROWS: Final = 50
+# Their own `predict` takes the most probable class, the first one where several are; asking for
+# both would do the work twice.
+MOST_PROBABLE: Final = (KNeighborsClassifier, RandomForestClassifier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +123,22 @@ def predict_features(
     return _predict(pipeline, output, pd.DataFrame(dict(features)))
 
 
+def _final(estimator: Any) -> Any:
+    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
+
+
 def _predict(
     estimator: Any, output: Mapping[str, Any], features: pd.DataFrame | npt.NDArray[np.float64]
 ) -> FeaturePredictions:
     with warnings.catch_warnings():
         # An unseen category is handled like a rare one; the encoder says so each time.
         warnings.simplefilter("ignore", UserWarning)
-        predictions = np.asarray(estimator.predict(features))
         if output["classes"] is None or not hasattr(estimator, "predict_proba"):
+            predictions = np.asarray(estimator.predict(features))
             return FeaturePredictions(predictions, None, np.empty((len(features), 0)))
         shares = np.asarray(estimator.predict_proba(features))
+        if isinstance(_final(estimator), MOST_PROBABLE):
+            predictions = estimator.classes_[shares.argmax(axis=1)]
+        else:
+            predictions = np.asarray(estimator.predict(features))
     return FeaturePredictions(predictions, [str(name) for name in output["classes"]], shares)

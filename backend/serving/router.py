@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from backend.accounts.dependencies import ViewerDep
-from backend.core.deps import SessionDep, SettingsDep
+from backend.accounts.dependencies import ReaderDep
+from backend.core.deps import ReadSessionDep, SettingsDep
 from backend.core.errors import FieldProblem, Unprocessable
 from backend.core.schemas import Id, VersionNumber
 from backend.registry.schemas import Alias
@@ -79,8 +79,8 @@ async def _predict_texts(request: Request, served: Served, reserved: set[str]) -
 
 @router.get("/models/{model_id}/schema")
 async def read_model_schema(
-    session: SessionDep,
-    viewer: ViewerDep,
+    session: ReadSessionDep,
+    viewer: ReaderDep,
     known: KnownDep,
     model_id: Id,
     alias: AliasQuery = None,
@@ -95,8 +95,8 @@ async def read_model_schema(
 @router.post("/models/{model_id}/predict")
 async def predict_by_model(
     request: Request,
-    session: SessionDep,
-    viewer: ViewerDep,
+    session: ReadSessionDep,
+    viewer: ReaderDep,
     known: KnownDep,
     model_id: Id,
     data: ModelPredictRequest,
@@ -112,8 +112,8 @@ async def predict_by_model(
 @router.get("/models/{model_id}/predict")
 async def predict_one_by_model(
     request: Request,
-    session: SessionDep,
-    viewer: ViewerDep,
+    session: ReadSessionDep,
+    viewer: ReaderDep,
     known: KnownDep,
     model_id: Id,
     alias: AliasQuery = None,
@@ -130,8 +130,8 @@ async def predict_one_by_model(
 @router.post("/models/{model_id}/predict/file", openapi_extra=FILE_BODY, response_model=None)
 async def predict_file_by_model(
     request: Request,
-    session: SessionDep,
-    viewer: ViewerDep,
+    session: ReadSessionDep,
+    viewer: ReaderDep,
     known: KnownDep,
     settings: SettingsDep,
     model_id: Id,
@@ -148,7 +148,7 @@ async def predict_file_by_model(
 
 @router.get("/fits/{fit_id}/schema")
 async def read_fit_schema(
-    session: SessionDep, viewer: ViewerDep, known: KnownDep, fit_id: Id
+    session: ReadSessionDep, viewer: ReaderDep, known: KnownDep, fit_id: Id
 ) -> SchemaOut:
     """What the fit is asked and what it answers."""
     return service.describe(await service.served_fit(session, viewer, known, fit_id))
@@ -157,8 +157,8 @@ async def read_fit_schema(
 @router.post("/fits/{fit_id}/predict")
 async def predict_by_fit(
     request: Request,
-    session: SessionDep,
-    viewer: ViewerDep,
+    session: ReadSessionDep,
+    viewer: ReaderDep,
     known: KnownDep,
     fit_id: Id,
     data: PredictRequest,
@@ -171,7 +171,7 @@ async def predict_by_fit(
 
 @router.get("/fits/{fit_id}/predict")
 async def predict_one_by_fit(
-    request: Request, session: SessionDep, viewer: ViewerDep, known: KnownDep, fit_id: Id
+    request: Request, session: ReadSessionDep, viewer: ReaderDep, known: KnownDep, fit_id: Id
 ) -> PredictOut:
     """Predict for one row whose columns are query parameters; an empty one is missing."""
     served = await service.served_fit(session, viewer, known, fit_id)
@@ -182,8 +182,8 @@ async def predict_one_by_fit(
 @router.post("/fits/{fit_id}/predict/file", openapi_extra=FILE_BODY, response_model=None)
 async def predict_file_by_fit(
     request: Request,
-    session: SessionDep,
-    viewer: ViewerDep,
+    session: ReadSessionDep,
+    viewer: ReaderDep,
     known: KnownDep,
     settings: SettingsDep,
     fit_id: Id,

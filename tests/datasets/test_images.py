@@ -11,6 +11,7 @@ from PIL import Image
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from backend.science.extras import MODULES
 from backend.settings import Settings
 from backend.tables import Dataset
 from tests.conftest import SignIn, upload_csv
@@ -240,3 +241,18 @@ async def test_estimator_and_dataset_are_of_one_kind(sign_in: SignIn) -> None:
         answer = await ada.post("/api/v1/fits", json=body)
         assert answer.status_code == 422, answer.text
         assert answer.json()["errors"][0]["loc"] == ["body", field]
+
+
+async def test_without_the_extra_the_catalogue_says_what_to_install(
+    sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MODULES, "torch", ("no_such_module",))
+    ada = await sign_in("ada")
+    entry = (await ada.get("/api/v1/estimators/convolutional_network")).json()
+    assert (entry["data"], entry["available"]) == ("image", False)
+    assert entry["install"].endswith("pip install -e '.[torch]'")
+    images = (await send(ada, image_zip(6))).json()["id"]
+    body = {"dataset_id": images, "target": "label", "estimator": "convolutional_network"}
+    answer = await ada.post("/api/v1/fits", json=body)
+    assert answer.status_code == 422
+    assert entry["install"] in answer.json()["detail"]

@@ -84,7 +84,7 @@ def test_every_secret_is_a_file_that_somebody_reads() -> None:
     granted = {secret for service in SERVICES.values() for secret in service.get("secrets", [])}
     assert granted == set(COMPOSE["secrets"])
     for name, secret in COMPOSE["secrets"].items():
-        assert secret == {"file": f"./deploy/secrets/{name}"}
+        assert secret == {"file": f"./.secrets/{name}"}
 
 
 def test_database_and_worker_have_no_way_out() -> None:
@@ -153,19 +153,20 @@ def test_every_variable_of_ours_is_a_setting() -> None:
 
 
 def test_make_secrets_writes_all_of_them_once(tmp_path: Path) -> None:
-    program = tmp_path / "make-secrets"
-    program.write_bytes((ROOT / "deploy" / "make-secrets").read_bytes())
+    program = tmp_path / ".ci" / "make-secrets"
+    program.parent.mkdir()
+    program.write_bytes((ROOT / ".ci" / "make-secrets").read_bytes())
     program.chmod(0o755)
 
     def make() -> dict[str, str]:
         subprocess.run([program], check=True, capture_output=True)  # noqa: S603  # ours
-        folder = tmp_path / "secrets"
-        return {path.name: path.read_text() for path in folder.iterdir() if path.suffix == ""}
+        folder = tmp_path / ".secrets"
+        return {path.name: path.read_text() for path in folder.iterdir()}
 
     first = make()
-    assert set(first) - {".gitignore"} == set(COMPOSE["secrets"])
+    assert set(first) == set(COMPOSE["secrets"])
     assert make() == first
-    assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / ".secrets").stat().st_mode) == 0o700
     values = [text for name, text in first.items() if not name.endswith("_url")]
     assert len(set(values)) == len(values)
     assert first["goodfit_password"].strip() in first["goodfit_database_url"]
@@ -184,5 +185,5 @@ def test_monitoring_differs_from_the_original_in_addresses_only(ours: str, origi
     def read(path: Path) -> Any:
         return yaml.safe_load(address.sub(r"<\1\2>", path.read_text()))
 
-    monitoring = ROOT / "backend" / "operations" / "monitoring"
-    assert read(ROOT / "deploy" / "monitoring" / ours) == read(monitoring / original)
+    operations = ROOT / "backend" / "operations"
+    assert read(operations / "containers" / ours) == read(operations / "monitoring" / original)

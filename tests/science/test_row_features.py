@@ -53,9 +53,12 @@ def test_rare_categories_share_their_column() -> None:
     assert np.array_equal(ready.features.transform(rows), expected)
 
 
-def test_few_and_many_rows_predict_alike() -> None:
+@pytest.mark.parametrize("estimator", ["random_forest", "k_nearest_neighbors"])
+def test_few_and_many_rows_predict_alike(estimator: str) -> None:
     data = penguins()
-    spec = FitSpec(target="species", estimator="random_forest")
+    # Even counts, so that there are ties between classes.
+    params = {"n_estimators": 4} if estimator == "random_forest" else {"n_neighbors": 4}
+    spec = FitSpec(target="species", estimator=estimator, params=params)
     found = fit(spec, data.table, data.columns, on_progress=lambda _share, _text: None)
     inputs = [asdict(column) for column in found.inputs]
     output = {"name": "species", "task": "multiclass", "classes": found.classes}
@@ -65,6 +68,8 @@ def test_few_and_many_rows_predict_alike() -> None:
     ready = make_ready(found.pipeline, inputs)
     assert ready.features is not None
     together = predict(ready, output, rows)
+    frame = rows_frame(rows, ready.columns)
+    assert together.predictions == found.pipeline.predict(frame).tolist()
     one_by_one = [predict(ready, output, [row]) for row in rows]
     assert together.predictions == [answer.predictions[0] for answer in one_by_one]
     expected = np.array([list(shares.values()) for shares in together.probabilities or []])

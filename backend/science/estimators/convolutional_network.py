@@ -20,7 +20,7 @@ class ConvolutionalNetworkParams(Params):
         0.003, ge=1e-5, le=0.1, title="Learning rate", description="The largest of the one cycle"
     )
     batch_size: int = Field(
-        64, ge=8, le=1_024, title="Batch size", description="Images that are learnt from at a time"
+        32, ge=8, le=1_024, title="Batch size", description="Images that are learnt from at a time"
     )
     size: Literal["small", "medium", "large"] = Field(
         "medium", title="Size", description="Filters of the first layer: 16, 32 or 64"

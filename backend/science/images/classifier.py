@@ -46,7 +46,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         *,
         epochs: int = 10,
         learning_rate: float = 0.003,
-        batch_size: int = 64,
+        batch_size: int = 32,
         filters: int = 32,
         dropout: float = 0.25,
         shift: int = 0,
