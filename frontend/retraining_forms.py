@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import time
+from functools import cache
 from typing import Any, Final
 from zoneinfo import available_timezones
 
@@ -206,8 +207,14 @@ def _draw_policy_form(model: ModelOut, champion: ModelVersionOut, policy: Policy
             _save(model.id, body)
 
 
+@cache
+def _zones() -> list[str]:
+    """Read from the machine's files, once."""
+    return sorted(available_timezones())
+
+
 def _draw_zone(policy: PolicyOut | None, *, key: str) -> str:
-    zones = sorted(available_timezones())
+    zones = _zones()
     usual = policy.timezone if policy and policy.timezone in zones else "UTC"
     chosen: str = st.selectbox("Time zone", zones, index=zones.index(usual), key=f"{key}.zone")
     return chosen

@@ -147,6 +147,10 @@ class SessionState:
         """What a widget holds now; None where it was not drawn yet."""
         return st.session_state.get(key)
 
+    def preset(self, key: str, value: Any) -> None:
+        """What a widget holds at first; unlike a default it can be cleared."""
+        st.session_state.setdefault(key, value)
+
     def forget_widget(self, key: str) -> None:
         """Lets a widget start from its default."""
         st.session_state.pop(key, None)

@@ -107,10 +107,12 @@ def draw_input(entry: InputOut, *, key: str) -> Value:
 
 
 def _draw_category(label: str, categories: list[str], *, key: str) -> str | None:
+    if categories:
+        state.preset(key, categories[0])
     chosen: str | None = st.selectbox(
         label,
         categories,
-        index=0 if categories else None,
+        index=None,
         key=key,
         accept_new_options=True,
         placeholder="missing",
@@ -124,11 +126,14 @@ def _draw_category(label: str, categories: list[str], *, key: str) -> str | None
 def _draw_number(label: str, entry: InputOut, *, key: str) -> float | int | None:
     low, high = entry.minimum, entry.maximum
     whole = entry.type == "integer"
+    middle = _middle(low, high)
+    if middle is not None:
+        state.preset(key, round(middle) if whole else middle)
     value: float | int | None
     if whole:
         value = st.number_input(
             label,
-            value=None if low is None or high is None else round((low + high) / 2),
+            value=None,
             min_value=-LARGEST_EXACT,
             max_value=LARGEST_EXACT,
             step=1,
@@ -138,7 +143,7 @@ def _draw_number(label: str, entry: InputOut, *, key: str) -> float | int | None
     else:
         value = st.number_input(
             label,
-            value=_middle(low, high),
+            value=None,
             step=_step(low, high),
             format="%g",
             key=key,

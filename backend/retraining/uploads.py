@@ -1,6 +1,5 @@
 """Retraining with an uploaded file: it becomes the next version of the champion's dataset."""
 
-import pkgutil
 from typing import Any
 
 from fastapi import Request
@@ -12,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.core.access import Viewer
 from backend.core.errors import AppError, TooLarge, field_error
 from backend.core.idempotency import Idempotency, fingerprint
+from backend.datasets.bodies import contents
 from backend.datasets.intake import receive, workspace
 from backend.datasets.schemas import TypedUpload
 from backend.datasets.service import add_version
@@ -86,17 +86,12 @@ async def retrain_with_file(
             archives=True,
         )
         data = _fields(upload.fields)
-        typed: TypedUpload = await run_in_threadpool(_contents, "type_upload", upload, limits)
+        typed: TypedUpload = await run_in_threadpool(contents, "type_upload", upload, limits)
 
         async def store() -> None:
-            await run_in_threadpool(_contents, "store_upload", upload, typed, blobs)
+            await run_in_threadpool(contents, "store_upload", upload, typed, blobs)
 
         return await _start(session, viewer, model_id, data, typed, store, idempotency)
-
-
-def _contents(function: str, *arguments: Any) -> Any:
-    """Call `datasets.contents`, which is loaded when it is first needed; runs in a thread."""
-    return pkgutil.resolve_name(f"backend.datasets.contents:{function}")(*arguments)
 
 
 async def _start(

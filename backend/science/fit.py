@@ -73,18 +73,14 @@ def fit(
     on_progress: OnProgress,
     withheld: Rows = NO_ROWS,
 ) -> FitResult:
-    """Fit an estimator in its pipeline and score it on the hold-out.
-
-    Nothing of the hold-out enters preprocessing or learning.
+    """Fit an estimator in its pipeline and score it on the hold-out, which nothing learns from.
 
     Parameters
     ----------
     spec
         What to do; the same spec, table and library versions give the same result to the bit.
-    table
-        Arrow table of the dataset version.
-    columns
-        Descriptions of all its columns.
+    table, columns
+        Arrow table of the dataset version, and descriptions of all its columns.
     on_progress
         Called with a fraction from 0 to 1 and a text.
     withheld
@@ -95,23 +91,22 @@ def fit(
     FitRefused
         The data do not allow this fit; the text says why.
     """
-    estimator = ESTIMATORS[spec.estimator]
     on_progress(0.02, "Reading columns")
+    estimator = ESTIMATORS[spec.estimator]
     data = _prepare(spec, table, columns, withheld)
     train, target = data.frame.iloc[data.split.train], data.target
+    learnt = target.values[data.split.train]
     on_progress(LEARNING_STARTS, f"Learning from {len(train):,} rows")
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
         pipeline = build_pipeline(estimator, spec.params, target.task, spec.seed, data.inputs)
         _check_size(estimator, spec, len(train))
-        _learn(pipeline, estimator, train, target.values[data.split.train], on_progress)
+        _learn(pipeline, estimator, train, learnt, on_progress)
         on_progress(LEARNING_ENDS, "Scoring")
-        held = data.frame.iloc[data.split.holdout]
-        judged = judge(pipeline, held, target, data.split, spec.seed)
+        judged = judge(pipeline, data.frame.iloc[data.split.holdout], target, data.split, spec.seed)
     dropped = table.num_rows - len(target.values) - data.withheld
     told = doubts(raised, judged.undefined, target, data.split, dropped=dropped, name=spec.target)
     classes = None if target.task == "regression" else list(pipeline.classes_.tolist())
-    learnt = target.values[data.split.train]
     return FitResult(
         task=target.task,
         inputs=data.inputs,

@@ -17,11 +17,11 @@ MOST_MODELS: Final = 50
 LATEST_RETRAININGS: Final = 200
 SORTS: Final = {"-created_at": "newest first", "created_at": "oldest first", "name": "by name"}
 COLUMNS: dict[str, Any] = {
-    "No.": st.column_config.NumberColumn(width=60, format="%d"),
-    "Name": st.column_config.TextColumn(width=170),
-    "Versions": st.column_config.NumberColumn(width=75, format="%d"),
-    "Champion": st.column_config.TextColumn(width=130),
-    "Challenger": st.column_config.TextColumn(width=85),
+    "No.": st.column_config.NumberColumn(width=50, format="%d"),
+    "Name": st.column_config.TextColumn(width=140),
+    "Versions": st.column_config.NumberColumn(width=70, format="%d"),
+    "Champion": st.column_config.TextColumn(width=115),
+    "Challenger": st.column_config.TextColumn(width=80),
 }
 
 
@@ -100,7 +100,7 @@ def _row(api: ModelsApi, model: ModelOut, retraining: str) -> dict[str, Any]:
         "Challenger": _version(model.aliases.get(CHALLENGER)),
         "Versions": model.latest_version,
         "Predicts": f"{model.target}, {model.task}",
-        "Last retraining": retraining,
+        "Retraining": retraining,
         "By": model.created_by,
         "Added": text.ago(model.created_at),
     }

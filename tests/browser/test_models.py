@@ -93,6 +93,10 @@ def _predict_by_hand(page: Page) -> None:
     shown = page.locator(".st-key-prediction").get_by_test_id("stMetricValue")
     price = float(shown.inner_text().replace(",", ""))
     assert 250_000 < price < 400_000
+    rooms = page.get_by_label("rooms")
+    rooms.fill("")
+    rooms.press("Enter")
+    expect(page.get_by_text("Empty, so filled as in training: rooms")).to_be_visible()
     area.fill("9000")
     area.press("Enter")
     expect(page.get_by_text("Outside the training range")).to_be_visible()

@@ -54,14 +54,14 @@ def test_value_outside_the_training_range_is_marked(sign_in: Open, world: World)
     assert "Outside the training range, 172 to 231" in texts(app.run())
 
 
-def test_category_is_chosen_and_an_answer_taken_back_is_missing(
-    sign_in: Open, world: World
-) -> None:
+def test_category_is_chosen_and_what_is_cleared_is_missing(sign_in: Open, world: World) -> None:
     app = _try_it(sign_in, world)
+    app.number_input(key="try.3.2.flipper_length_mm").set_value(None)
     app.segmented_control(key="try.3.2.tagged").set_value(None)
     app.selectbox(key="try.3.2.species").set_value("Gentoo")
     press(app, "Predict")
     assert world.registry.asked[0]["tagged"] is None
+    assert world.registry.asked[0]["flipper_length_mm"] is None
     assert world.registry.asked[0]["species"] == "Gentoo"
 
 

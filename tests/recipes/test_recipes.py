@@ -8,8 +8,10 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
@@ -22,6 +24,7 @@ __all__ = ["live"]
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "recipes.md").read_text()
 SECTIONS = dict(part.split("\n", 1) for part in TEXT.split("\n## ")[1:])
+Pixels = npt.NDArray[Any]
 PNG = b"\x89PNG\r\n\x1a\n"
 
 LINEAR = "A linear model from X and y"
@@ -108,14 +111,14 @@ def test_digit_is_read_and_the_model_retrained(live: Live, language: str, tmp_pa
     assert printed.splitlines()[-1].endswith(".")
 
 
-def write_zip(path: Path, images: np.ndarray, labels: np.ndarray) -> None:  # type: ignore[type-arg]
+def write_zip(path: Path, images: Pixels, labels: Pixels) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for number, image in enumerate(images):
             archive.writestr(f"{number:04}.png", png(image))
         archive.writestr("labels.txt", "\n".join(str(label) for label in labels))
 
 
-def png(image: np.ndarray) -> bytes:  # type: ignore[type-arg]
+def png(image: Pixels) -> bytes:
     sink = io.BytesIO()
     Image.fromarray(image).save(sink, "PNG")
     return sink.getvalue()

@@ -34,10 +34,11 @@ def by_term(result: FitResult) -> dict[str, Coefficient]:
 
 def trained_rows(data: Sample, result: FitResult, target: str) -> pd.DataFrame:
     """The rows that the fit learnt from, missing values filled as its pipeline does."""
-    frame = data.table.to_pandas()
+    frame: pd.DataFrame = data.table.to_pandas()
     known = frame[frame[target].notna()]
-    held = [] if result.holdout is None else result.holdout.rows
-    train = known.drop(index=held)
+    train = known
+    if result.holdout is not None:
+        train = known.drop(index=result.holdout.rows.tolist())
     assert len(train) == result.rows_used
     return train.fillna(
         {

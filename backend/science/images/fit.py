@@ -33,14 +33,10 @@ def fit_images(
 
     Parameters
     ----------
-    spec
-        What to do; the same spec, table and library versions give the same result.
+    spec, on_progress, withheld
+        As for `fit.fit`.
     table, columns
         Read from a file of `image_table.write_images`, and descriptions of its columns.
-    on_progress
-        Called with a fraction from 0 to 1 and a text.
-    withheld
-        Numbers of rows that are neither learnt from nor scored on.
 
     Raises
     ------
