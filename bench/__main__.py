@@ -24,9 +24,11 @@ from backend.science.columns import describe_columns, guess_target
 from backend.science.csv_table import TableLimits, read_csv
 from backend.science.frames import feature_frame, input_columns
 from backend.science.pipeline import build_pipeline
+from bench.serving import describe, measure_serving
 from bench.stack import BenchStack
 
 REPEATS = 20
+PENGUINS = Path(__file__).resolve().parents[1] / "tests" / "data" / "penguins.csv"
 POLL_SECONDS = 0.005
 
 
@@ -140,6 +142,8 @@ def _measure(stack: BenchStack, path: Path) -> None:
     say("fit by the platform, request to end", _show(whole))
     say("overhead of the platform, median", f"{(whole.median - bare.median) * 1000:8.1f} ms")
     _measure_plot(client, fit_id)
+    for name, value in describe(measure_serving(client, stack.state()["urls"]["mlflow"], PENGUINS)):
+        say(name, value)
     row = dict(zip(*_first_row(client, version, target), strict=True))
     client.post(f"/fits/{fit_id}/predict", json={"rows": [row]})
     say(

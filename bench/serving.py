@@ -28,7 +28,9 @@ PENGUIN = {"bill_length_mm": 40.3, "flipper_length_mm": 195.0}
 Call = Callable[[], Any]
 
 
-def measure_serving(client: httpx.Client, mlflow_url: str, penguins: Path) -> dict[str, list[float]]:
+def measure_serving(
+    client: httpx.Client, mlflow_url: str, penguins: Path
+) -> dict[str, list[float]]:
     """Milliseconds of each call, by who answered."""
     model = _registered(client, penguins)
     token = client.headers["Authorization"].partition(" ")[2]

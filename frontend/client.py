@@ -20,7 +20,14 @@ from pydantic import BaseModel
 
 from backend.accounts.schemas import SessionList, TicketOut, TokenOut, UserOut
 from backend.core.schemas import Page, Problem
-from backend.datasets.schemas import DatasetOut, ImageList, PreviewOut, ProfileOut, VersionOut
+from backend.datasets.schemas import (
+    DatasetOut,
+    ImageList,
+    PreviewOut,
+    ProfileOut,
+    RecipeOut,
+    VersionOut,
+)
 from backend.fits.schemas import (
     EstimatorList,
     FitCreate,
@@ -325,6 +332,18 @@ class Api:
         """The next version of a dataset."""
         path = f"/datasets/{dataset_id}/versions"
         return self._post(VersionOut, path, **_upload(name, content, key))
+
+    def clean(
+        self, dataset_id: int, version: int, steps: list[dict[str, Any]], *, dry_run: bool, key: str
+    ) -> RecipeOut:
+        """What a recipe would do, or the next version that it makes."""
+        return self._post(
+            RecipeOut,
+            f"/datasets/{dataset_id}/versions/{version}/recipe",
+            params={"dry_run": "true" if dry_run else "false"},
+            json={"steps": steps},
+            headers={"Idempotency-Key": f"{key}.{dry_run}"},
+        )
 
     # Fits
 

@@ -28,6 +28,7 @@ PREFIX: Final = "/goodfit"
 SERVICE_HEADER: Final = "X-Goodfit-Service-Key"
 TICKET: Final = re.compile(r"[A-Za-z0-9_-]{1,500}")
 PLOT_OPTIONS: Final = ("theme", "width", "height", "dpi")
+DOWNLOAD_FORMATS: Final = ("original", "csv", "parquet")
 PASSED_HEADERS: Final = ("etag", "content-length", "content-disposition")
 KEPT_TOKENS: Final = 1_000
 TOKEN_SECONDS: Final = 60.0
@@ -174,11 +175,11 @@ class Bridge:
         return StreamingResponse(_content(answer), headers=_passed(answer), media_type="image/png")
 
     async def download(self, request: Request) -> Response:
-        """The original bytes of a dataset's version."""
+        """A dataset's version as it was sent, or as CSV or Parquet."""
         dataset_id, version = request.path_params["dataset_id"], request.path_params["version"]
         path = f"/datasets/{dataset_id}/versions/{version}/download"
         try:
-            answer = await self._stream(request, path)
+            answer = await self._stream(request, path, params=_format(request))
         except CookieRefused:
             return RedirectResponse(f"/dataset?id={dataset_id}", 303, headers=NO_STORE)
         except httpx.HTTPError:
@@ -287,6 +288,11 @@ class Bridge:
         while len(self._access) > KEPT_TOKENS:
             self._access.popitem(last=False)
         return token.access_token
+
+
+def _format(request: Request) -> dict[str, str]:
+    given = request.query_params.get("format")
+    return {"format": given} if given in DOWNLOAD_FORMATS else {}
 
 
 def _require_service(answer: httpx.Response) -> None:

@@ -13,6 +13,7 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 from backend.accounts.schemas import UserOut
+from backend.datasets.schemas import RecipeOut
 from backend.serving.schemas import PredictOut
 from frontend.client import RefreshGuard, Tokens
 
@@ -66,6 +67,17 @@ class Chosen:
     markdown: str
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """Cleaning steps that were chosen for a version, and what a trial of them told."""
+
+    dataset_id: int
+    version: int
+    steps: tuple[dict[str, Any], ...] = ()
+    key: str = ""
+    report: RecipeOut | None = None
+
+
 class _Entry(Generic[Value]):
     """One typed key of the session's state."""
 
@@ -113,6 +125,7 @@ class SessionState:
     trial = _Entry[Trial | None](lambda: None)
     batch = _Entry[Batch | None](lambda: None)
     batch_problem = _Entry[str](str)
+    recipe = _Entry[Recipe | None](lambda: None)
     form_round = _Entry[int](int)
     register_key = _Entry[str](str)
     notice = _Entry[str](str)

@@ -6,6 +6,7 @@ import streamlit as st
 
 from backend.datasets.schemas import DatasetOut, ProfileOut, VersionOut
 from frontend import identity, queries, text
+from frontend.cleaning import draw_cleaning
 from frontend.client import NotThere
 from frontend.pages import PageName, go, link, number_parameter
 from frontend.routes import PREFIX
@@ -36,7 +37,7 @@ def draw() -> None:
         return
     may_edit = queries.may_edit(api, identity.current_user(), dataset.project_id)
     _draw_header(dataset, version, profile, may_edit=may_edit)
-    preview, columns, versions = st.tabs(["Preview", "Columns", "Versions"])
+    preview, columns, cleaning, versions = st.tabs(["Preview", "Columns", "Clean", "Versions"])
     with preview:
         if dataset.kind == "image":
             _draw_images(dataset_id, version)
@@ -44,6 +45,13 @@ def draw() -> None:
             _draw_preview(dataset_id, version)
     with columns:
         _draw_columns(profile)
+    with cleaning:
+        if dataset.kind == "image":
+            st.caption("Only tables are cleaned with steps.")
+        elif not may_edit:
+            st.caption("You may look at this dataset, not change it.")
+        else:
+            draw_cleaning(dataset, version, profile)
     with versions:
         _draw_versions(dataset, version, may_edit=may_edit)
 
@@ -62,7 +70,11 @@ def _draw_header(dataset: DatasetOut, version: int, profile: ProfileOut, *, may_
     with st.container(horizontal=True, key="dataset_actions"):
         if may_edit and st.button("Fit this", type="primary"):
             go(PageName.NEW_FIT, dataset=dataset.id, v=version)
-        st.link_button("Download", f"{PREFIX}/datasets/{dataset.id}/{version}")
+        file = f"{PREFIX}/datasets/{dataset.id}/{version}"
+        st.link_button("Download", file)
+        if dataset.kind == "table":
+            st.link_button("CSV", f"{file}?format=csv", help="Safe to open in a spreadsheet")
+            st.link_button("Parquet", f"{file}?format=parquet")
     for warning in profile.warnings:
         st.warning(text.plain(warning))
     if not profile.warnings:
@@ -137,4 +149,7 @@ def _draw_version(dataset: DatasetOut, version: VersionOut, *, is_shown: bool) -
             link(PageName.DATASET, label, id=dataset.id, v=version.version)
         shape = text.shape(dataset.kind, version.rows, version.columns)
         st.caption(f"{shape} · {text.size(version.bytes)} · {text.ago(version.created_at)}")
+        if version.recipe is not None:
+            steps = ", ".join(str(step["kind"]).replace("_", " ") for step in version.recipe)
+            st.caption(text.plain(f"Cleaned from version {version.parent_version}: {steps}"))
         st.caption(f"SHA-256 `{version.sha256}`")
