@@ -4,7 +4,7 @@ from typing import Final
 
 from backend.accounts.schemas import UserOut
 from backend.core.schemas import Page
-from backend.operations.schemas import HealthOut, JobOut, StorageOut
+from backend.operations.schemas import HealthOut, JobOut
 from frontend.client import Api
 
 PAGE: Final = 200
@@ -49,6 +49,3 @@ class OperationsApi(Api):
 
     def health(self) -> HealthOut:
         return self._get(HealthOut, "/operations/health")
-
-    def storage(self) -> StorageOut:
-        return self._get(StorageOut, "/operations/storage")

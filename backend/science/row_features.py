@@ -31,6 +31,7 @@ class _Numeric:
     scale: Floats | None
 
     def transform(self, rows: Sequence[Mapping[str, Any]]) -> Floats:
+        """Features of n checked rows, shape (n, number of columns made)."""
         values = np.array([[as_number(row[name]) for name in self.names] for row in rows])
         missing = np.isnan(values)
         filled = np.where(missing, self.statistics, values)
@@ -53,6 +54,7 @@ class _Categorical:
     unseen: list[Floats]
 
     def transform(self, rows: Sequence[Mapping[str, Any]]) -> Floats:
+        """Features of n checked rows, shape (n, number of columns made)."""
         return np.vstack([self._row(row) for row in rows])
 
     def _row(self, row: Mapping[str, Any]) -> Floats:

@@ -11,10 +11,10 @@ from backend.core.access import SYSTEM
 from backend.core.errors import Conflict
 from backend.fits import attempts
 from backend.fits.attempts import Claim
+from backend.fits.files import fetch_request, store_artifacts
 from backend.fits.recording import prepare_record
 from backend.fits.repository import FitRepository
 from backend.fits.states import FINAL_STATES, TRANSITIONS, FitState, advance
-from backend.fits.tasks import ARTIFACTS
 from backend.jobs.children import ChildProcesses
 from backend.jobs.registry import WorkerContext
 from backend.jobs.retry import LONGEST_WAIT, wait_before
@@ -202,16 +202,9 @@ async def test_what_a_fit_leaves_can_be_told_to_mlflow(
     held = await _claim(sessions, fit_id)
     assert held is not None
     blobs = BlobStore(settings.files_url)
-    table = tmp_path / "table.parquet"
-    blobs.fetch(held.parquet_sha256, table)
-    request = {
-        "spec": held.spec,
-        "columns": held.columns,
-        "table": str(table),
-        "folder": str(tmp_path),
-    }
+    request = fetch_request(blobs, held, tmp_path)
     outcome = run_request(request, lambda _share, _text: None)
-    artifacts = {name: blobs.put_file(tmp_path / file) for name, file in ARTIFACTS.items()}
+    artifacts = store_artifacts(blobs, tmp_path)
     async with sessions() as session:
         assert await attempts.succeed(session, held, outcome, artifacts)
         await session.commit()

@@ -25,6 +25,7 @@ from backend.accounts.schemas import (
 from backend.core.access import ProjectRole
 from backend.core.schemas import Page, Problem
 from backend.projects.schemas import ProjectOut
+from tests.frontend.api_cleaning import add_cleaning
 from tests.frontend.api_models import (
     add_aliases,
     add_model_versions,
@@ -104,6 +105,7 @@ def create_api(world: World) -> FastAPI:
         _add_own_account,
         add_dataset_lists,
         add_dataset_versions,
+        add_cleaning,
         add_fit_lists,
         add_fit_actions,
         add_results,

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 from io import BytesIO
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from PIL import Image
 
 from backend.accounts.schemas import (
@@ -41,6 +41,8 @@ from tests.frontend.world import (
     make_dataset,
     make_fit,
 )
+
+FormatQuery = Annotated[str, Query(alias="format")]
 
 
 def _visible_dataset(world: World, me: UserOut, number: int) -> DatasetOut:
@@ -142,9 +144,12 @@ def add_dataset_versions(app: FastAPI, world: World, user: Any) -> None:
         return PreviewOut(columns=columns, rows=rows, total_rows=344 + version)
 
     @app.get(base + "/versions/{version}/download")
-    def download(number: int, version: int, me: UserOut = user) -> Response:
+    def download(
+        number: int, version: int, form: FormatQuery = "none", me: UserOut = user
+    ) -> Response:
         _visible_dataset(world, me, number)
-        headers = {"Content-Disposition": f"attachment; filename=v{version}.csv", "ETag": '"abc"'}
+        name = f"v{version}-{form}"
+        headers = {"Content-Disposition": f"attachment; filename={name}", "ETag": '"abc"'}
         return Response(b"a,b\n1,2\n", media_type="application/octet-stream", headers=headers)
 
 

@@ -78,6 +78,7 @@ class World:
     sent_fits: list[FitCreate] = field(default_factory=list)
     sent_keys: list[str] = field(default_factory=list)
     uploads: list[str] = field(default_factory=list)
+    recipes: list[tuple[bool, list[dict[str, Any]]]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     polls: dict[int, int] = field(default_factory=dict)
     refuse_upload: str = ""

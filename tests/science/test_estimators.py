@@ -12,7 +12,7 @@ from sklearn.ensemble import RandomForestRegressor
 
 from backend.science.catalogue import ESTIMATORS
 from backend.science.fit import FitResult, describe_inputs, fit
-from backend.science.predict import predict
+from backend.science.predict import make_ready, predict
 from backend.science.spec import FitSpec, Task
 from tests.science.tables import Sample, mixed, sample
 
@@ -83,8 +83,8 @@ def test_loaded_again_it_predicts_the_same_also_for_unseen_values(name: str, tas
     ]
     output = {"classes": result.classes}
     inputs = describe_inputs(result.inputs)
-    before = predict(result.pipeline, inputs, output, rows)
-    after = predict(joblib.load(file), inputs, output, rows)
+    before = predict(make_ready(result.pipeline, inputs), output, rows)
+    after = predict(make_ready(joblib.load(file), inputs), output, rows)
     assert before == after
     assert len(before.predictions) == 3
     if before.probabilities is not None:

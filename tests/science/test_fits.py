@@ -9,7 +9,7 @@ import pytest
 from sklearn import metrics as sk
 
 from backend.science.fit import FitResult, describe_inputs, fit
-from backend.science.predict import predict
+from backend.science.predict import make_ready, predict
 from backend.science.refusal import FitRefused
 from backend.science.spec import FitSpec
 from tests.science.tables import Sample, mixed, penguins, sample
@@ -228,7 +228,9 @@ def test_dates_are_days_when_fitting_and_when_predicting() -> None:
         sample(frame), target="amount", features=("day",), estimator="ordinary_least_squares"
     )
     rows = [{"day": "2020-01-11"}, {"day": "2020-01-11T12:00:00"}]
-    answer = predict(result.pipeline, describe_inputs(result.inputs), {"classes": None}, rows)
+    answer = predict(
+        make_ready(result.pipeline, describe_inputs(result.inputs)), {"classes": None}, rows
+    )
     assert answer.predictions == pytest.approx([20, 21])
 
 
@@ -240,7 +242,9 @@ def test_plain_pandas_table_predicts_as_rows_do() -> None:
     ]
     names = [column.name for column in result.inputs]
     whole = [{name: row.get(name) for name in names} for row in rows]
-    answer = predict(result.pipeline, describe_inputs(result.inputs), {"classes": ["?"] * 3}, whole)
+    answer = predict(
+        make_ready(result.pipeline, describe_inputs(result.inputs)), {"classes": ["?"] * 3}, whole
+    )
     plain = pd.DataFrame(whole)
     assert result.pipeline.predict(plain).tolist() == answer.predictions
 

@@ -73,7 +73,7 @@ def as_value(frame: pl.DataFrame, name: str, value: object, *field: str | int) -
     try:
         return _READERS[kind](value)
     except ValueError:
-        raise refuse(f"{name} takes {_KINDS[kind]}, not {value!r}", *field) from None
+        raise refuse(f"{name} takes {_KINDS[kind]}, not {repr(value)[:60]}", *field) from None
 
 
 def as_key(frame: pl.DataFrame, name: str, text: str, *field: str | int) -> Any:
