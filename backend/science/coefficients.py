@@ -156,8 +156,7 @@ def _standardise(design: Design, *, intercept: bool) -> _Standardised:
 def _least_squares(design: Design, target: Floats, *, intercept: bool) -> Coefficients:
     identified, references = design.without_references(keep_first=not intercept)
     standard = _standardise(identified, intercept=intercept)
-    kept = _independent(standard)
-    q, r = qr(standard.matrix[:, kept], mode="economic", check_finite=False)
+    kept, q, r = _factorise(standard)
     solved = solve_triangular(r, q.T @ target)
     freedom = len(target) - len(kept)
     residuals = target - standard.matrix[:, kept] @ solved
@@ -183,15 +182,23 @@ def _least_squares(design: Design, target: Floats, *, intercept: bool) -> Coeffi
     )
 
 
-def _independent(standard: _Standardised) -> list[int]:
-    """The columns that are no combination of those before them."""
+def _factorise(standard: _Standardised) -> tuple[list[int], Floats, Floats]:
+    """The columns that are no combination of those before them, and their Q and R."""
     matrix = standard.matrix
     rows, columns = matrix.shape
     norms = np.linalg.norm(matrix, axis=0)
     if columns <= rows:
-        (r,) = qr(matrix, mode="r", check_finite=False)
+        q, r = qr(matrix, mode="economic", check_finite=False)
         if (np.abs(np.diag(r)) > standard.tolerance * norms).all():
-            return list(range(columns))
+            return list(range(columns)), q, r
+    kept = _independent(standard, norms)
+    q, r = qr(matrix[:, kept], mode="economic", check_finite=False)
+    return kept, q, r
+
+
+def _independent(standard: _Standardised, norms: Floats) -> list[int]:
+    matrix = standard.matrix
+    rows, columns = matrix.shape
     kept: list[int] = []
     basis = np.empty((rows, min(rows, columns)))
     for column in range(columns):

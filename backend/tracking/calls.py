@@ -34,8 +34,8 @@ async def call_mlflow(context: WorkerContext, program: str, content: Mapping[str
     try:
         return await context.children.run(Work(program, request, niceness=NICENESS), _ignore)
     except (ChildFailed, ChildDied) as failure:
-        trace = getattr(failure, "trace", "")
-        _log.warning("not recorded yet", extra={"program": program, "trace": trace})
+        told = {"program": program, "reason": str(failure), "trace": getattr(failure, "trace", "")}
+        _log.warning("not recorded yet", extra=told)
         kind = getattr(failure, "kind", "")
         raise try_again(WAIT_AFTER.get(kind, LONGEST_WAIT), str(failure)) from failure
 

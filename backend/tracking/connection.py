@@ -11,6 +11,7 @@ from mlflow.tracking.request_header.abstract_request_header_provider import Requ
 from mlflow.tracking.request_header.registry import _request_header_provider_registry
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
+from requests import RequestException
 
 from backend.core.logs import NO_REQUEST, current_request_id
 from backend.tracking.port import TrackerError, TrackerUnavailable
@@ -94,5 +95,7 @@ def tracker_errors() -> Iterator[None]:
         if status >= _SERVER_ERROR or status == _TOO_MANY_REQUESTS:
             raise TrackerUnavailable(str(error)) from error
         raise TrackerError(str(error)) from error
-    except OSError as error:  # what `requests` raises: no connection, no answer in time
+    except (RequestException, ConnectionError, TimeoutError) as error:
         raise TrackerUnavailable(f"{type(error).__name__}: {error}") from error
+    except OSError as error:  # a full disk, for instance: not the server's
+        raise TrackerError(f"{type(error).__name__}: {error}") from error

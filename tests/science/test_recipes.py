@@ -64,6 +64,7 @@ def test_text_is_cast_and_the_rest_becomes_missing(
         ("power", "string", ["130", "165", None, "90", "90"]),
         ("power", "number", [130.0, 165.0, None, 90.0, 90.0]),
         ("new", "integer", [1, 0, None, 1, 1]),
+        ("speed", "boolean", [None] * 5),
         ("sold", "string", [f"2024-01-0{day}" for day in (1, 2, 3, 4, 4)]),
         ("sold", "number", [None] * 5),
         ("power", "date", [None] * 5),
@@ -102,6 +103,12 @@ def test_missing_values_are_filled(name: str, fill: dict[str, Any], expected: An
     filled = clean({"kind": "fill_nulls", "columns": {name: fill}}).frame[name]
     assert filled.filter(at).to_list() == [expected]
     assert filled.null_count() == 0
+
+
+def test_median_near_the_largest_whole_number_makes_a_column_of_numbers() -> None:
+    frame = pl.DataFrame({"n": [2**63 - 1, 2**63 - 1, None]})
+    step = {"kind": "fill_nulls", "columns": {"n": {"method": "median"}}}
+    assert column("n", step, frame=frame) == [2.0**63] * 3
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def _to_boolean(series: pl.Series) -> pl.Series:
     if kind == "boolean":
         return series
     if kind == "number":
-        return (series == 1).set(~series.is_in([0, 1]), None)
+        return (series == 1).set((series != 0) & (series != 1), None)
     if kind == "string":
         lowered = series.str.strip_chars().str.to_lowercase()
         return lowered.replace_strict(WORDS, default=None, return_dtype=pl.Boolean)

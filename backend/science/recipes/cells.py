@@ -8,6 +8,7 @@ import polars as pl
 from backend.science.recipes.problem import refuse
 from backend.science.recipes.steps import Clip, Fill, FillNulls, ReplaceValues
 from backend.science.recipes.values import (
+    LARGEST_WHOLE,
     as_key,
     as_value,
     require_columns,
@@ -63,7 +64,8 @@ def _filling(frame: pl.DataFrame, name: str, fill: Fill) -> Any:
     value = present.median() if fill.method == "median" else present.mean()
     if not isinstance(value, int | float) or not math.isfinite(value):
         raise refuse(f"{name} holds infinite values; its {fill.method} is none", "columns", name)
-    whole = frame.schema[name].is_integer() and float(value).is_integer()
+    small = abs(value) <= LARGEST_WHOLE
+    whole = small and frame.schema[name].is_integer() and float(value).is_integer()
     return int(value) if whole else float(value)
 
 
