@@ -138,7 +138,10 @@ class _Standardised:
 def _standardise(design: Design, *, intercept: bool) -> _Standardised:
     matrix = design.matrix
     center = matrix.mean(axis=0) if intercept else np.zeros(matrix.shape[1])
-    spread = np.sqrt(np.mean((matrix - center) ** 2, axis=0))
+    # Divided by the largest first: squares of very small numbers would be zero.
+    largest = np.abs(matrix - center).max(axis=0)
+    largest = np.where(largest > 0, largest, 1.0)
+    spread = largest * np.sqrt(np.mean(((matrix - center) / largest) ** 2, axis=0))
     scale = np.where(spread > 0, spread, 1.0)
     tolerance = np.maximum(DEPENDENT, ROUNDING * (1 + np.abs(center) / scale))
     made = (matrix - center) / scale
@@ -161,19 +164,18 @@ def _least_squares(design: Design, target: Floats, *, intercept: bool) -> Coeffi
     freedom = len(target) - len(kept)
     residuals = target - standard.matrix[:, kept] @ solved
     sigma = float(np.sqrt(residuals @ residuals / freedom)) if freedom > 0 else None
-    # Row i: what of the standardised coefficients makes coefficient i in the columns' own units.
-    back = np.diag(1 / standard.scale[kept])
+    # Row i: what of the standardised coefficients makes coefficient i, but for its scale.
+    back = np.eye(len(kept))
     if intercept:
-        back[0] = -standard.center[kept] / standard.scale[kept]
-        back[0, 0] = 1.0
-    spread = np.linalg.norm(back @ solve_triangular(r, np.eye(len(kept))), axis=1)
-    told = {
-        standard.terms[column]: _tested(standard.terms[column], estimate, width, sigma, freedom)
-        for column, estimate, width in zip(kept, back @ solved, spread, strict=True)
-    }
-    undetermined = [term for term in standard.terms if term not in told]
+        back[0, 1:] = -(standard.center / standard.scale)[kept[1:]]
+    scale = standard.scale[kept]
+    spread = np.linalg.norm(back @ solve_triangular(r, np.eye(len(kept))), axis=1) / scale
+    items = [Coefficient(term, None) for term in standard.terms]
+    for column, estimate, width in zip(kept, back @ solved / scale, spread, strict=True):
+        items[column] = _tested(standard.terms[column], estimate, width, sigma, freedom)
+    undetermined = [item.term for item in items if item.estimate is None]
     return Coefficients(
-        items=[told.get(term, Coefficient(term, None)) for term in standard.terms],
+        items=items,
         rows=len(target),
         references=references,
         degrees_of_freedom=freedom,
@@ -242,7 +244,7 @@ def _doubts(r: Floats, undetermined: list[str], freedom: int) -> list[str]:
     ]
     if freedom == 0:
         warnings.append("There are as many terms as rows, so there are no standard errors.")
-    condition = float(np.linalg.cond(r / np.linalg.norm(r, axis=0)))
+    condition = float(np.linalg.cond(r / np.linalg.norm(r, axis=0))) if r.size else 1.0
     if condition > ILL_CONDITIONED:
         warnings.append(
             f"The terms nearly depend on each other (condition number {condition:.1e}); "

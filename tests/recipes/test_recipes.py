@@ -17,6 +17,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from backend.science.extras import is_installed
+from backend.science.recipes.apply import OPERATIONS
 from tests.conftest import DATA, PASSWORD
 from tests.fits.conftest import Live, live
 
@@ -77,6 +78,11 @@ def test_every_recipe_is_run() -> None:
     for section in SECTIONS:
         assert blocks(section, "sh"), section
         assert len(blocks(section, "python")) == 1, section
+
+
+@pytest.mark.parametrize("kind", OPERATIONS)
+def test_every_step_of_a_cleaning_recipe_is_described(kind: str) -> None:
+    assert f"| `{kind}` |" in SECTIONS[CLEANING]
 
 
 def test_linear_model_is_fitted_predicts_and_is_drawn(

@@ -155,6 +155,22 @@ def test_column_that_repeats_others_is_named_and_not_guessed() -> None:
     ]
 
 
+def test_column_of_zeros_without_intercept_has_no_coefficient() -> None:
+    frame = pl.DataFrame({"x": [0.0] * 12, "y": list(range(12))})
+    result = run(sample(frame), "y", ["x"], params={"fit_intercept": False})
+    assert told(result).items == [Coefficient("x", None)]
+
+
+def test_column_named_like_a_term_is_not_mixed_up_with_it() -> None:
+    generator = np.random.default_rng(0)
+    kind = generator.choice(["a", "b"], size=40)
+    x = generator.normal(size=40)
+    frame = pl.DataFrame({"kind": kind, "kind=b": x, "y": 3 * x - 5 * (kind == "b")})
+    items = told(run(sample(frame), "y", ["kind", "kind=b"])).items
+    estimates = [item.estimate for item in items if item.term == "kind=b"]
+    assert estimates == pytest.approx([3, -5])
+
+
 def test_more_terms_than_rows_have_no_standard_errors() -> None:
     generator = np.random.default_rng(0)
     frame = pl.DataFrame({f"x{at}": generator.normal(size=12) for at in range(15)})
@@ -172,6 +188,19 @@ def test_nearly_dependent_columns_are_warned_about() -> None:
     frame = pl.DataFrame({"x": x, "near": x + 1e-9 * generator.normal(size=80), "y": x})
     result = run(sample(frame), "y", ["x", "near"])
     assert any("nearly depend on each other" in text for text in told(result).warnings)
+
+
+def test_units_do_not_matter_however_small_or_large() -> None:
+    generator = np.random.default_rng(0)
+    x, z = generator.normal(size=(2, 50))
+    y = 2 * x - z + generator.normal(size=50)
+    plain = run(sample(pl.DataFrame({"x": x, "z": z, "y": y})), "y", ["x", "z"])
+    scaled = pl.DataFrame({"x": x * 1e-200, "z": z * 1e30, "y": y})
+    other = by_term(run(sample(scaled), "y", ["x", "z"]))
+    for term, unit in (("x", 1e-200), ("z", 1e30), ("(Intercept)", 1.0)):
+        wanted, found = by_term(plain)[term], other[term]
+        assert found.p_value == pytest.approx(wanted.p_value, rel=1e-6)
+        assert found.estimate == pytest.approx((wanted.estimate or 0) / unit, rel=1e-9)
 
 
 def test_estimator_that_is_not_linear_has_none() -> None:
