@@ -1,13 +1,14 @@
 """Dialogs that stay open while the page behind them runs again, until they are answered."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import streamlit as st
 
 from frontend.client import ApiError, SignedOut
 from frontend.state import state
-from frontend.widgets import show_error
+from frontend.widgets import show_problems
 
 REASON_LIMIT: Final = 1_000
 REASON_MISSING: Final = "Say why, in a few words: it stays in the history."
@@ -36,22 +37,33 @@ def confirm_with_reason(label: str, act: Callable[[str], str], *, key: str, hint
     reason = st.text_area(
         "Reason", key=f"{key}.reason", max_chars=REASON_LIMIT, placeholder=hint, height=90
     )
+    if not confirmed(label, key=key):
+        return
+    if not reason.strip():
+        st.error(REASON_MISSING)
+        return
+    if done(partial(act, reason.strip())):
+        close_dialog()
+        st.rerun()
+
+
+def confirmed(label: str, *, key: str) -> bool:
+    """The button that does it, and the one that leaves all as it is."""
     with st.container(horizontal=True):
         pressed = st.button(label, type="primary", key=f"{key}.confirm")
         if st.button("Not now", key=f"{key}.leave"):
             close_dialog()
             st.rerun()
-    if not pressed:
-        return
-    if not reason.strip():
-        st.error(REASON_MISSING)
-        return
+    return pressed
+
+
+def done(act: Callable[[], str]) -> bool:
+    """Whether it worked; `act` answers the next page's notice, what went wrong is said here."""
     try:
-        state.notice = act(reason.strip())
+        state.notice = act()
     except SignedOut:
         raise
     except ApiError as error:
-        show_error(error)
-        return
-    close_dialog()
-    st.rerun()
+        show_problems(error)
+        return False
+    return True

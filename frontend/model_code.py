@@ -29,10 +29,11 @@ def predict_command(model_id: int, version: int | None, row: Mapping[str, Any]) 
     )
 
 
-def predict_image_command(model_id: int, version: int) -> str:
+def predict_image_command(model_id: int, version: int | None) -> str:
     """A line for a terminal that asks for one picture."""
+    query = f"?version={version}" if version else ""
     return (
-        f"curl -X POST '{_address(model_id)}/predict/file?version={version}' "
+        f"curl -X POST '{_address(model_id)}/predict/file{query}' "
         f'-H "Authorization: Bearer ${TOKEN}" -F file=@picture.png'
     )
 
@@ -48,7 +49,7 @@ def draw_code(model: ModelOut) -> None:
     st.code(_token_command(), language="bash", wrap_lines=True)
     st.markdown("**Terminal**")
     if schema.kind == "image":
-        st.code(predict_image_command(model.id, version), language="bash", wrap_lines=True)
+        st.code(predict_image_command(model.id, None), language="bash", wrap_lines=True)
     else:
         row = _example(schema)
         st.code(predict_command(model.id, None, row), language="bash", wrap_lines=True)
@@ -56,7 +57,7 @@ def draw_code(model: ModelOut) -> None:
         st.markdown("**Python**")
         st.code(_python(model.id, row), language="python")
     st.markdown("**Notebook**, with the model in your own process:")
-    st.code(_notebook(model), language="python")
+    st.code(_notebook(model, schema), language="python")
 
 
 def _token_command() -> str:
@@ -105,12 +106,17 @@ def _python(model_id: int, row: Mapping[str, Any]) -> str:
     )
 
 
-def _notebook(model: ModelOut) -> str:
+def _notebook(model: ModelOut, schema: SchemaOut) -> str:
+    call = "model.predict(rows)  # a pandas table with the columns above"
+    if schema.kind == "image":
+        image = schema.inputs[0]
+        shape = f"(n, {image.height}, {image.width}, {image.channels})"
+        call = f"model.predict(pictures)  # a NumPy array of uint8, {shape}"
     mlflow = dashboard_settings().urls.mlflow.rstrip("/")
     return (
         "import os\n\nimport mlflow\n\n"
         f'os.environ["MLFLOW_TRACKING_TOKEN"] = os.environ["{TOKEN}"]\n'
         f'mlflow.set_tracking_uri("{mlflow}")\n'
         f'model = mlflow.pyfunc.load_model("{model.mlflow_uri}")\n'
-        "model.predict(rows)  # a pandas table with the columns above"
+        f"{call}"
     )

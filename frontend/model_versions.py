@@ -1,27 +1,21 @@
-"""The versions of a model: compare with the champion, promote, roll back, and who did what."""
+"""The versions of a model: compare with the champion, promote, roll back."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
 import streamlit as st
 
-from backend.registry.schemas import CHAMPION, AliasChangeOut, ModelOut, ModelVersionOut
+from backend.registry.schemas import CHAMPION, ModelOut, ModelVersionOut
 from frontend import identity, text
 from frontend.dialogs import close_dialog, confirm_with_reason, is_open, open_dialog
+from frontend.model_aliases import draw_history, draw_other_aliases
 from frontend.pages import PageName, link
 from frontend.state import state
 from frontend.tables import clickable_table
 from frontend.widgets import errors_shown
 
-MOST_CHANGES: Final = 200
 SHORT_DIGEST: Final = 12
-CHANGES: Final = {
-    "set": "set",
-    "rollback": "rolled back",
-    "removed": "taken away",
-    "retraining": "by retraining",
-}
 COLUMNS: dict[str, Any] = {
     "Version": st.column_config.NumberColumn(width=70, format="%d"),
     "From": st.column_config.TextColumn(width=220),
@@ -32,15 +26,16 @@ def draw_versions(model: ModelOut, *, may_edit: bool) -> None:
     """The tab."""
     api = identity.models_api()
     versions = {version.version: version for version in api.model_versions(model.id)}
-    changes = api.alias_changes(model.id, limit=MOST_CHANGES)
     champion = versions.get(model.aliases.get(CHAMPION, 0))
     selected = _draw_table(list(versions.values()))
     with st.container(horizontal=True, vertical_alignment="bottom", key="model_actions"):
         chosen = versions[_draw_choice(list(versions), selected)]
         if may_edit:
-            _draw_actions(model, chosen, champion, changes)
+            _draw_actions(model, chosen, champion)
     _draw_version(chosen, champion)
-    _draw_history(changes)
+    if may_edit:
+        draw_other_aliases(model, chosen.version)
+    draw_history(model.id)
 
 
 def _draw_table(versions: list[ModelVersionOut]) -> int | None:
@@ -85,13 +80,10 @@ def _row(version: ModelVersionOut) -> dict[str, Any]:
 
 
 def _draw_actions(
-    model: ModelOut,
-    chosen: ModelVersionOut,
-    champion: ModelVersionOut | None,
-    changes: list[AliasChangeOut],
+    model: ModelOut, chosen: ModelVersionOut, champion: ModelVersionOut | None
 ) -> None:
     promote, back = f"promote.{model.id}", f"rollback.{model.id}"
-    target = rollback_target(changes)
+    target = model.rollback_to
     is_champion = champion is not None and champion.version == chosen.version
     if st.button(
         f"Promote version {chosen.version}",
@@ -101,25 +93,12 @@ def _draw_actions(
         help="It is the champion already" if is_champion else None,
     ):
         open_dialog(promote)
-    can_go_back = champion is not None and target is not None
-    if can_go_back and st.button(f"Roll back to version {target}", key="rollback"):
+    if target is not None and st.button(f"Roll back to version {target}", key="rollback"):
         open_dialog(back)
     if is_open(promote):
         _promote(model, chosen, champion)
-    if is_open(back) and champion is not None and target is not None:
-        _roll_back(model, champion.version, target)
-
-
-def rollback_target(changes: Iterable[AliasChangeOut]) -> int | None:
-    """Where the API's rollback would lead, from the champion's moves, the newest first."""
-    steps: list[int | None] = []
-    moves = [change for change in changes if change.alias == CHAMPION]
-    for change in reversed(moves):
-        if change.kind != "rollback":
-            steps.append(change.to_version)
-        elif steps:
-            steps.pop()
-    return steps[-2] if len(steps) > 1 else None
+    if is_open(back) and target is not None:
+        _roll_back(model, target)
 
 
 @st.dialog("Promote", width="medium", on_dismiss=close_dialog)
@@ -145,12 +124,11 @@ def _do_promote(model_id: int, version: int, reason: str) -> str:
 
 
 @st.dialog("Roll back", on_dismiss=close_dialog)
-def _roll_back(model: ModelOut, now: int, target: int) -> None:
+def _roll_back(model: ModelOut, target: int) -> None:
+    now = model.aliases.get(CHAMPION)
     with errors_shown("rollback"):
-        st.markdown(
-            f"Version **{target}** becomes the champion again; version **{now}** stays a version "
-            "and can be promoted again."
-        )
+        rest = f"; version **{now}** stays a version and can be promoted again" if now else ""
+        st.markdown(f"Version **{target}** becomes the champion again{rest}.")
         confirm_with_reason(
             f"Roll back to version {target}",
             partial(_do_roll_back, model.id),
@@ -226,7 +204,7 @@ def _draw_version(version: ModelVersionOut, champion: ModelVersionOut | None) ->
         )
         parameters = ", ".join(f"{name} = {value}" for name, value in version.params.items())
         st.caption(
-            f"{text.plain(version.estimator)} · {text.plain(parameters) or 'no parameters'} · "
+            f"{text.plain(version.estimator.replace('_', ' '))} · {text.plain(parameters) or 'no parameters'} · "
             f"data `{version.dataset_digest[:SHORT_DIGEST]}`"
         )
         if version.mlflow_run_id is not None:
@@ -234,27 +212,3 @@ def _draw_version(version: ModelVersionOut, champion: ModelVersionOut | None) ->
                 f"MLflow run `{version.mlflow_run_id}`"
                 + (f", version {version.mlflow_version} there" if version.mlflow_version else "")
             )
-
-
-def _draw_history(changes: list[AliasChangeOut]) -> None:
-    with st.expander(f"History of the aliases · {text.counted(len(changes), 'move')}"):
-        if not changes:
-            st.caption("No alias was ever set.")
-            return
-        rows = [
-            {
-                "When": text.ago(change.changed_at),
-                "Alias": change.alias,
-                "From": _version(change.from_version),
-                "To": _version(change.to_version),
-                "How": CHANGES[change.kind],
-                "Why": change.reason,
-                "Who": change.changed_by,
-            }
-            for change in changes
-        ]
-        st.dataframe(rows, hide_index=True, alt="Moves of the aliases, the newest first")
-
-
-def _version(version: int | None) -> str:
-    return "-" if version is None else f"v{version}"

@@ -44,6 +44,14 @@ class ModelsApi(Api):
     def model(self, model_id: int) -> ModelOut:
         return self._get(ModelOut, f"/models/{model_id}")
 
+    def change_model(self, model_id: int, changes: Mapping[str, str]) -> ModelOut:
+        """Only what is named changes."""
+        answer = self._send("PATCH", f"/models/{model_id}", json=dict(changes))
+        return ModelOut.model_validate_json(answer.content)
+
+    def delete_model(self, model_id: int) -> None:
+        self._send("DELETE", f"/models/{model_id}")
+
     def register(self, name: str, fit_id: int, *, key: str) -> ModelOut:
         """A new model whose version 1 is the fit; `key` makes a repeated call the same one."""
         body = {"name": name, "fit_id": fit_id}
@@ -63,6 +71,9 @@ class ModelsApi(Api):
         body = {"version": version, "reason": reason}
         path = f"/models/{model_id}/aliases/{alias}"
         return AliasOut.model_validate_json(self._send("PUT", path, json=body).content)
+
+    def remove_alias(self, model_id: int, alias: str, reason: str) -> None:
+        self._send("DELETE", f"/models/{model_id}/aliases/{alias}", params={"reason": reason})
 
     def roll_back(self, model_id: int, reason: str) -> AliasOut:
         """The champion goes back one step."""

@@ -44,12 +44,6 @@ def plot_texts(api: Api, fit_id: int, kind: str) -> tuple[str, str, str, str]:
 
 
 @cached_per_user(ttl=timedelta(hours=1))
-def version_metrics(api: ModelsApi, model_id: int, version: int) -> dict[str, float]:
-    """The metrics of a model's version, which never change."""
-    return api.model_version(model_id, version).metrics
-
-
-@cached_per_user(ttl=timedelta(hours=1))
 def model_schema(api: ModelsApi, model_id: int, version: int) -> SchemaOut:
     """The inputs and the output of a version, which never change."""
     return api.model_schema(model_id, version)

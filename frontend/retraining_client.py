@@ -60,3 +60,6 @@ class RetrainingApi(Api):
         """The server checks, and names every field that it does not take."""
         path = f"/models/{model_id}/retraining"
         return PolicyOut.model_validate_json(self._send("PUT", path, json=wanted).content)
+
+    def remove_policy(self, model_id: int) -> None:
+        self._send("DELETE", f"/models/{model_id}/retraining")

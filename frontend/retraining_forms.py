@@ -1,8 +1,8 @@
 """Forms of administrators: retrain a model now, and when it is retrained by itself."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import time
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 from zoneinfo import available_timezones
 
@@ -13,6 +13,7 @@ from backend.registry.schemas import CHAMPION, ModelOut, ModelVersionOut
 from backend.retraining.schemas import PolicyOut, RetrainingOut, RetrainRequest
 from frontend import identity, text
 from frontend.client import ApiError, SignedOut
+from frontend.dialogs import done
 from frontend.schedule import DAYS, LAST_DAY, Every, Schedule, in_words, read_cron
 from frontend.state import state
 from frontend.widgets import errors_shown, show_problems
@@ -29,6 +30,7 @@ REPEATS: Final[Mapping[str, Every]] = {
     "every month": "month",
 }
 GAIN_HELP: Final = "By how much the challenger has to be better than the champion, in the metric"
+REMOVE_HELP: Final = "Forgets all that stands in this form; a run that has started goes on"
 APPROVAL_HELP: Final = "A better challenger waits until an administrator says yes"
 
 
@@ -52,8 +54,8 @@ def _draw_retrain(model: ModelOut, champion: ModelVersionOut) -> None:
     with errors_shown("retrain"):
         key = f"retrain.{model.id}"
         st.caption(
-            f"The champion's recipe learns from new data: {text.plain(champion.estimator)} with "
-            "the same columns and parameters. Both are then compared on the rows that the "
+            f"The champion's recipe learns from new data: {text.plain(estimator)} with the same"
+            " columns and parameters. Both are then compared on the rows that the "
             "champion held out."
         )
         source = st.segmented_control(
@@ -203,8 +205,13 @@ def _draw_policy_form(model: ModelOut, champion: ModelVersionOut, policy: Policy
             "timezone": _draw_zone(policy, key=key) if is_on else "UTC",
             **_draw_gate(champion, policy, key=key),
         }
-        if st.button("Save", type="primary", key=f"{key}.save"):
-            _save(model.id, body)
+        with st.container(horizontal=True):
+            saved = st.button("Save", type="primary", key=f"{key}.save")
+            removed = policy is not None and st.button(
+                "Remove the schedule", key=f"{key}.remove", help=REMOVE_HELP
+            )
+        if saved or removed:
+            _end_form(partial(_save, model.id, body) if saved else partial(_remove, model.id))
 
 
 @cache
@@ -260,14 +267,17 @@ def _draw_moment(every: Every, known: Schedule, *, key: str) -> Schedule:
     return Schedule(every, at or known.at, weekday=weekday, day=day)
 
 
-def _save(model_id: int, body: Mapping[str, Any]) -> None:
-    try:
-        identity.retraining_api().set_policy(model_id, body)
-    except SignedOut:
-        raise
-    except ApiError as error:
-        show_problems(error)
-        return
-    state.form_round += 1
-    state.notice = "The schedule is saved."
-    st.rerun()
+def _end_form(act: Callable[[], str]) -> None:
+    if done(act):
+        state.form_round += 1
+        st.rerun()
+
+
+def _save(model_id: int, body: Mapping[str, Any]) -> str:
+    identity.retraining_api().set_policy(model_id, body)
+    return "The schedule is saved."
+
+
+def _remove(model_id: int) -> str:
+    identity.retraining_api().remove_policy(model_id)
+    return "The schedule is removed."

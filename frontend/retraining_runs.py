@@ -222,18 +222,22 @@ def _draw_decisions(run: RetrainingOut) -> None:
         if run.state == "waiting_for_approval":
             _decision_button(run, "Approve", "approve", primary=True)
             _decision_button(run, "Reject", "reject")
-        champion = _champion(run) if run.challenger_version is not None else None
-        if run.state == "promoted" and champion == run.challenger_version:
-            _decision_button(run, f"Roll back to version {run.champion_version}", "rollback")
-        if run.state == "rejected" and champion != run.challenger_version:
-            _decision_button(run, f"Promote version {run.challenger_version} anyway", "promote")
+        if run.challenger_version is not None:
+            _draw_second_thoughts(run)
     for act, (title, draw) in _DIALOGS.items():
         if is_open(f"{act}.{run.id}"):
             st.dialog(title, on_dismiss=close_dialog)(draw)(run)
 
 
-def _champion(run: RetrainingOut) -> int | None:
-    return identity.models_api().model(run.model_id).aliases.get(CHAMPION)
+def _draw_second_thoughts(run: RetrainingOut) -> None:
+    """Against what the retraining decided; not where the champion went on since."""
+    model = identity.models_api().model(run.model_id)
+    is_champion = model.aliases.get(CHAMPION) == run.challenger_version
+    back = model.rollback_to == run.champion_version
+    if run.state == "promoted" and is_champion and back:
+        _decision_button(run, f"Roll back to version {run.champion_version}", "rollback")
+    if run.state == "rejected" and not is_champion:
+        _decision_button(run, f"Promote version {run.challenger_version} anyway", "promote")
 
 
 def _decision_button(run: RetrainingOut, label: str, act: str, *, primary: bool = False) -> None:

@@ -1,5 +1,6 @@
 """Shared pydantic types: text that Postgres can hold, integers that fit, one base for schemas."""
 
+import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Generic, TypeVar
 
@@ -14,6 +15,7 @@ from pydantic import (
 )
 
 MAXIMUM_ID = 2**63 - 1
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def _storable(value: object) -> object:
@@ -28,11 +30,29 @@ def _storable(value: object) -> object:
     return value
 
 
+def _one_line(name: str) -> str:
+    """Names stand in tables, logs and file names: no line breaks, nothing that turns text round."""
+    if any(unicodedata.category(c) in ("Cc", "Zl", "Zp") or c in _TURNING for c in name):
+        raise ValueError("a name may not contain control characters or line breaks")
+    return name
+
+
 StorableText = Annotated[str, BeforeValidator(_storable)]
+# Length is checked after stripping only where the constraints come before the validator.
 Name = Annotated[
-    StorableText, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_one_line),
+    BeforeValidator(_storable),
 ]
-Description = Annotated[StorableText, StringConstraints(strip_whitespace=True, max_length=5_000)]
+Description = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=5_000), BeforeValidator(_storable)
+]
+Reason = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000),
+    BeforeValidator(_storable),
+]
 ColumnName = Annotated[StorableText, StringConstraints(min_length=1, max_length=500)]
 Secret = Annotated[StorableText, StringConstraints(min_length=1, max_length=1_000)]
 Id = Annotated[int, Field(ge=1, le=MAXIMUM_ID)]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -86,8 +87,8 @@ def _no_constant(name: str) -> Any:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise NameTwice(next(name for name in names if names.count(name) > 1))
+        counts = Counter(name for name, _ in pairs)
+        raise NameTwice(next(name for name, count in counts.items() if count > 1))
     return made
 
 
@@ -99,11 +100,17 @@ def columns_of(table: InlineTable, max_columns: int) -> dict[str, list[Any]]:
     Unprocessable
         Names every row or column whose length differs, and the bad column name.
     """
-    columns = _given_columns(table) if table.columns is not None else _of_arrays(table)
-    if len(columns) > max_columns:
-        place = "columns" if table.columns is not None else "X"
-        raise field_error(place, msg=f"{len(columns):,} columns, at most {max_columns:,}")
+    if table.columns is not None:
+        _require_few("columns", len(table.columns), max_columns)
+        return _given_columns(table)
+    columns = _of_arrays(table)
+    _require_few("X", len(columns), max_columns)
     return columns
+
+
+def _require_few(place: str, count: int, most: int) -> None:
+    if count > most:
+        raise field_error(place, msg=f"{count:,} columns, at most {most:,}")
 
 
 def target_of(table: InlineTable) -> str | None:
@@ -134,7 +141,8 @@ def _given_columns(table: InlineTable) -> dict[str, list[Any]]:
     lengths = [len(values) for values in given.values()]
     if max(lengths) == 0:
         raise field_error("columns", msg="the columns hold no rows")
-    wanted = max(lengths, key=lambda length: (lengths.count(length), length))
+    counts = Counter(lengths)
+    wanted = max(counts, key=lambda length: (counts[length], length))
     _refuse(
         [
             (["columns", name], f"{name} has {len(values):,} values, expected {wanted:,}")

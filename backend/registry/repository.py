@@ -1,6 +1,6 @@
 """Statements over models, their versions and aliases."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -29,6 +29,10 @@ SORT_KEYS = {
 CHANGE_SORT_KEYS = {
     "changed_at": SortKey(AliasChange.changed_at, attrgetter("changed_at")),
 }
+_POINTED_AT = and_(
+    ModelAlias.model_id == ModelVersion.model_id,
+    ModelAlias.version == ModelVersion.version,
+)
 _VERSION_DETAILS: tuple[ExecutableOption, ...] = (
     joinedload(ModelVersion.creator),
     joinedload(ModelVersion.fit).joinedload(Fit.dataset),
@@ -123,18 +127,25 @@ class ModelVersionRepository(ScopedRepository[ModelVersion]):
 
     async def find_pointed_at(self, model_id: int, alias: str) -> tuple[int, int] | None:
         """Version and fit that an alias points at: all that most predictions have to look up."""
-        points = and_(
-            ModelAlias.model_id == ModelVersion.model_id,
-            ModelAlias.version == ModelVersion.version,
-        )
         statement = (
             self.scoped()
             .with_only_columns(ModelVersion.version, ModelVersion.fit_id)
-            .join(ModelAlias, points)
+            .join(ModelAlias, _POINTED_AT)
             .where(ModelAlias.model_id == model_id, ModelAlias.alias == alias)
         )
         row = (await self.session.execute(statement)).one_or_none()
         return None if row is None else (row.version, row.fit_id)
+
+    async def metrics_of(self, model_ids: Collection[int], alias: str) -> Sequence[Any]:
+        """The versions that an alias points at, as (model_id, version, metrics)."""
+        statement = (
+            self.scoped()
+            .with_only_columns(ModelVersion.model_id, ModelVersion.version, Fit.metrics)
+            .join(ModelAlias, _POINTED_AT)
+            .join(Fit, Fit.id == ModelVersion.fit_id)
+            .where(ModelAlias.model_id.in_(model_ids), ModelAlias.alias == alias)
+        )
+        return (await self.session.execute(statement)).all()
 
     async def get_results(self, model_id: int, version: int) -> ModelVersion:
         """A version with what its fit left, and nothing else."""
@@ -174,12 +185,12 @@ class AliasChangeRepository(ScopedRepository[AliasChange]):
             signer=signer,
         )
 
-    async def moves(self, model_id: int, alias: str) -> Sequence[Any]:
-        """All moves of one alias as (kind, to_version), the oldest first."""
+    async def moves(self, model_ids: Collection[int], alias: str) -> Sequence[Any]:
+        """All moves of one alias as (model_id, kind, to_version), the oldest first."""
         statement = (
             self.scoped()
-            .with_only_columns(AliasChange.kind, AliasChange.to_version)
-            .where(AliasChange.model_id == model_id, AliasChange.alias == alias)
+            .with_only_columns(AliasChange.model_id, AliasChange.kind, AliasChange.to_version)
+            .where(AliasChange.model_id.in_(model_ids), AliasChange.alias == alias)
             .order_by(AliasChange.id)
         )
         return (await self.session.execute(statement)).all()

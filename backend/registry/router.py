@@ -1,5 +1,6 @@
 """Models over HTTP: register, version, alias, roll back."""
 
+from collections.abc import Sequence
 from typing import Annotated
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ from backend.core.deps import PageDep, SessionDep, SettingsDep, SignerDep
 from backend.core.etag import IfMatchDep, check_match, send_etag
 from backend.core.idempotency import IdempotencyDep
 from backend.core.pagination import PageRequest
-from backend.core.schemas import Id, Page, StorableText, VersionNumber
+from backend.core.schemas import Id, Page, Reason, StorableText, VersionNumber
 from backend.registry import service
 from backend.registry.repository import (
     AliasChangeRepository,
@@ -28,7 +29,6 @@ from backend.registry.schemas import (
     ModelOut,
     ModelUpdate,
     ModelVersionOut,
-    Reason,
     RollbackRequest,
     VersionCreate,
 )
@@ -37,7 +37,18 @@ from backend.tables import Model, ModelVersion
 router = APIRouter(prefix="/models", tags=["models"])
 
 
-def _model_out(model: Model, mlflow: str) -> ModelOut:
+async def _model_outs(
+    session: SessionDep, viewer: ViewerDep, models: Sequence[Model], mlflow: str
+) -> list[ModelOut]:
+    standings = await service.standings(session, viewer, models)
+    return [_model_out(model, standings[model.id], mlflow) for model in models]
+
+
+async def _one_out(session: SessionDep, viewer: ViewerDep, model: Model, mlflow: str) -> ModelOut:
+    return (await _model_outs(session, viewer, [model], mlflow))[0]
+
+
+def _model_out(model: Model, standing: service.Standing, mlflow: str) -> ModelOut:
     fit = model.latest.fit
     return ModelOut.model_validate(
         {
@@ -52,7 +63,9 @@ def _model_out(model: Model, mlflow: str) -> ModelOut:
             "mlflow_uri": f"models:/{model.mlflow_name}@{CHAMPION}",
             "mlflow_url": f"{mlflow}/#/models/{quote(model.mlflow_name, safe='')}",
             "latest_version": model.latest_version,
-            "aliases": {alias.alias: alias.version for alias in model.aliases},
+            "aliases": _aliases(model),
+            "champion": standing.champion,
+            "rollback_to": standing.rollback_to,
             "mirror": "recorded" if model.revision == model.mirrored_revision else "pending",
             "created_by": model.creator.username,
             "created_at": model.created_at,
@@ -98,7 +111,7 @@ async def create_model(
 ) -> ModelOut:
     """Register a finished fit as version 1 of a new model."""
     row = await service.register_model(session, viewer, data, idempotency=idempotency)
-    model = _model_out(row, settings.urls.mlflow)
+    model = await _one_out(session, viewer, row, settings.urls.mlflow)
     response.headers["Location"] = f"/api/v1/models/{model.id}"
     send_etag(response, model)
     return model
@@ -118,7 +131,7 @@ async def list_models(
     """Models that the caller may read."""
     filter_by = ModelFilter(project_id=project_id, name_contains=name_contains, mine=mine)
     rows, next_cursor = await ModelRepository(session, viewer).page(page, signer, filter_by)
-    items = [_model_out(row, settings.urls.mlflow) for row in rows]
+    items = await _model_outs(session, viewer, rows, settings.urls.mlflow)
     return Page[ModelOut](items=items, next_cursor=next_cursor)
 
 
@@ -127,7 +140,8 @@ async def read_model(
     session: SessionDep, viewer: ViewerDep, settings: SettingsDep, model_id: Id, response: Response
 ) -> ModelOut:
     """One model."""
-    model = _model_out(await ModelRepository(session, viewer).get(model_id), settings.urls.mlflow)
+    row = await ModelRepository(session, viewer).get(model_id)
+    model = await _one_out(session, viewer, row, settings.urls.mlflow)
     send_etag(response, model)
     return model
 
@@ -144,9 +158,9 @@ async def update_model(
 ) -> ModelOut:
     """Rename or describe a model; its name in MLflow stays."""
     row = await service.writable_model(session, viewer, model_id)
-    check_match(if_match, _model_out(row, settings.urls.mlflow))
+    check_match(if_match, await _one_out(session, viewer, row, settings.urls.mlflow))
     await service.update_model(session, viewer, row, data)
-    model = _model_out(row, settings.urls.mlflow)
+    model = await _one_out(session, viewer, row, settings.urls.mlflow)
     send_etag(response, model)
     return model
 
@@ -161,7 +175,7 @@ async def delete_model(
 ) -> None:
     """Move a model to the trash; its fits stay."""
     row = await service.writable_model(session, viewer, model_id)
-    check_match(if_match, _model_out(row, settings.urls.mlflow))
+    check_match(if_match, await _one_out(session, viewer, row, settings.urls.mlflow))
     await service.trash_model(session, row)
 
 

@@ -8,6 +8,7 @@ from backend.core.schemas import (
     Description,
     Id,
     Name,
+    Reason,
     Schema,
     StorableText,
     Timestamp,
@@ -27,9 +28,6 @@ def _not_reserved(alias: str) -> str:
 
 Alias = Annotated[
     str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,49}$"), AfterValidator(_not_reserved)
-]
-Reason = Annotated[
-    StorableText, StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000)
 ]
 ModelKind = Literal["table", "image"]
 Origin = Literal["fit", "retraining"]
@@ -52,8 +50,15 @@ class ModelUpdate(Schema):
     description: Description | None = None
 
 
+class ChampionOut(Schema):
+    """The version that answers, and how it scored on the hold-out of its own data."""
+
+    version: int
+    metrics: dict[str, float]
+
+
 class ModelOut(Schema):
-    """A model, and where its aliases point."""
+    """A model, where its aliases point, and where a rollback of its champion would lead."""
 
     passing = frozenset({"mirror"})
 
@@ -69,6 +74,8 @@ class ModelOut(Schema):
     mlflow_url: str
     latest_version: int
     aliases: dict[str, int]
+    champion: ChampionOut | None
+    rollback_to: int | None
     mirror: Literal["pending", "recorded"]
     created_by: str
     created_at: Timestamp

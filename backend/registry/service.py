@@ -1,7 +1,8 @@
 """Registering fits as model versions, and moving aliases between them."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import delete, func, select
@@ -21,7 +22,9 @@ from backend.registry.repository import (
     ModelVersionRepository,
 )
 from backend.registry.schemas import (
+    CHAMPION,
     AliasUpdate,
+    ChampionOut,
     ChangeKind,
     ModelCreate,
     ModelUpdate,
@@ -232,32 +235,52 @@ async def remove_alias(
 
 async def roll_back(
     session: AsyncSession, viewer: Viewer, model_id: int, data: RollbackRequest
-) -> int | None:
+) -> int:
     """The alias goes back one step; answers where it points then."""
     model = await writable_model(session, viewer, model_id)
-    moves = await AliasChangeRepository(session, viewer).moves(model_id, data.alias)
-    target = previous_version([(move.kind, move.to_version) for move in moves])
+    moves = await AliasChangeRepository(session, viewer).moves([model_id], data.alias)
+    target = find_previous_version((move.kind, move.to_version) for move in moves)
+    if target is None:
+        raise NothingToRollBack("The alias has no earlier version to go back to.")
     await _move(session, viewer, model, data.alias, target, data.reason, "rollback")
     return target
 
 
-def previous_version(moves: Iterable[tuple[str, int | None]]) -> int | None:
-    """Where an alias pointed before its last step that was not taken back yet.
-
-    Raises
-    ------
-    NothingToRollBack
-        It never pointed anywhere else.
-    """
+def find_previous_version(moves: Iterable[tuple[str, int | None]]) -> int | None:
+    """Where an alias pointed before its last step that was not taken back yet."""
     steps: list[int | None] = []
     for kind, version in moves:
         if kind == "rollback":
             steps.pop()
         else:
             steps.append(version)
-    if len(steps) < 2 or (steps[-2] is None):
-        raise NothingToRollBack("The alias has no earlier version to go back to.")
-    return steps[-2]
+    return steps[-2] if len(steps) > 1 else None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Who answers for a model, and who would after a rollback."""
+
+    champion: ChampionOut | None
+    rollback_to: int | None
+
+
+async def standings(
+    session: AsyncSession, viewer: Viewer, models: Sequence[Model]
+) -> dict[int, Standing]:
+    """By model; two statements, however many models."""
+    ids = [model.id for model in models]
+    champions = {
+        row.model_id: ChampionOut(version=row.version, metrics=row.metrics)
+        for row in await ModelVersionRepository(session, viewer).metrics_of(ids, CHAMPION)
+    }
+    moves: dict[int, list[tuple[str, int | None]]] = {number: [] for number in ids}
+    for move in await AliasChangeRepository(session, viewer).moves(ids, CHAMPION):
+        moves[move.model_id].append((move.kind, move.to_version))
+    return {
+        number: Standing(champions.get(number), find_previous_version(moves[number]))
+        for number in ids
+    }
 
 
 def current_alias(model: Model, alias: str) -> int | None:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from backend.core.errors import FieldProblem, Unprocessable, field_error
 from backend.science.metrics import METRICS
+from backend.science.spec import FEWEST_ROWS
 
 # Types that a fit treats alike, in words.
 KINDS: Final[Mapping[str, str]] = {
@@ -18,13 +19,13 @@ KINDS: Final[Mapping[str, str]] = {
 }
 
 
-def require_fitting_columns(
-    columns: Sequence[Mapping[str, Any]], outcome: Mapping[str, Any], place: str
+def require_fitting_data(
+    columns: Sequence[Mapping[str, Any]], rows: int, outcome: Mapping[str, Any], place: str
 ) -> None:
-    """Every missing and ill-typed column is named at once.
+    """Every missing and ill-typed column is named at once, and a target without enough in it.
 
-    `columns` are those of the version, `outcome` is the champion's, `place` is the field of the
-    request that brought the data.
+    `columns` and `rows` are those of the version, `outcome` is the champion's, `place` is the
+    field of the request that brought the data.
     """
     types = {column["name"]: column["type"] for column in columns}
     wanted = {column["name"]: KINDS[column["type"]] for column in outcome["input_columns"]}
@@ -37,9 +38,26 @@ def require_fitting_columns(
         elif KINDS[types[name]] != kind:
             text = f"{name} must hold {kind}, not {types[name]} values"
             problems.append(FieldProblem(loc=where, msg=text, type="type"))
+    if not problems:
+        target = next(c for c in columns if c["name"] == outcome["output"]["name"])
+        problems = _target_problems(target, rows, outcome, place)
     if problems:
         told = "; ".join(problem["msg"] for problem in problems)
         raise Unprocessable(f"The data do not fit the model: {told}.", errors=problems)
+
+
+def _target_problems(
+    target: Mapping[str, Any], rows: int, outcome: Mapping[str, Any], place: str
+) -> list[FieldProblem]:
+    name, known = target["name"], rows - target["nulls"]
+    texts: list[str] = []
+    if known < FEWEST_ROWS:
+        texts.append(f"{known} rows have a known {name}, at least {FEWEST_ROWS} are needed")
+    needed = 3 if outcome["task"] == "multiclass" else 2
+    if target["distinct"] < needed:
+        texts.append(f"{name} has {target['distinct']} different values, {needed} are needed")
+    where = ["body", place, "column", name]
+    return [FieldProblem(loc=where, msg=text, type="too_few") for text in texts]
 
 
 def _target_kind(output: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """When models are retrained by themselves."""
 
 import logging
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -15,7 +15,7 @@ from backend.core.idempotency import Idempotency
 from backend.datasets.service import fetch_version
 from backend.registry.repository import ModelRepository
 from backend.registry.service import writable_model
-from backend.retraining.checks import chosen_metric, require_fitting_columns
+from backend.retraining.checks import chosen_metric, require_fitting_data
 from backend.retraining.repository import PolicyRepository
 from backend.retraining.schemas import PolicyUpdate, RetrainRequest
 from backend.retraining.service import champion_of, request_retraining
@@ -26,9 +26,19 @@ SHOWN_RUNS: Final = 3
 
 
 def next_runs(schedule: str, zone: str, after: datetime, *, count: int = 1) -> list[datetime]:
-    """The moments of a cron schedule, on the clock of its zone, strictly after a moment."""
-    runs = croniter(schedule, after.astimezone(ZoneInfo(zone)))
-    return [runs.get_next(datetime) for _ in range(count)]
+    """The moments of a cron schedule, on the clock of its zone, strictly after a moment.
+
+    Counted on the clock's face: a time that comes twice when the clock is set back fires once,
+    the first time; one that is skipped when it is set forward fires that much later.
+    """
+    local = ZoneInfo(zone)
+    face = croniter(schedule, after.astimezone(local).replace(tzinfo=None))
+    runs: list[datetime] = []
+    while len(runs) < count:
+        moment = face.get_next(datetime).replace(tzinfo=local).astimezone(UTC)
+        if moment > after:
+            runs.append(moment)
+    return runs
 
 
 async def set_policy(
@@ -40,7 +50,7 @@ async def set_policy(
     dataset, version = await fetch_version(session, viewer, data.dataset_id, None)
     if dataset.project_id != model.project_id:
         raise field_error("dataset_id", msg="the dataset belongs to another project")
-    require_fitting_columns(version.columns, champion.fit.outcome, "dataset_id")
+    require_fitting_data(version.columns, version.rows, champion.fit.outcome, "dataset_id")
     chosen_metric(data.metric, champion.fit.outcome["task"], champion.fit.metrics)
     now = await database_time(session)
     policy = await PolicyRepository(session, viewer).find(model_id)

@@ -1,31 +1,42 @@
 """What the retraining routes take and answer."""
 
+import re
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 from pydantic import AfterValidator, Field
 
 from backend.core.schemas import (
     Id,
+    Reason,
     Schema,
     StorableText,
     Timestamp,
     VersionNumber,
 )
-from backend.registry.schemas import Reason
 
 RetrainingState = Literal[
     "queued", "running", "promoted", "rejected", "waiting_for_approval", "failed", "cancelled"
 ]
 Trigger = Literal["manual", "schedule"]
 CRON_FIELDS = 5
+# Without the random and hashed forms that some cron programs know.
+_NAMES = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun"
+_CRON_FIELD = re.compile(rf"(\d+|\*|{_NAMES})([-/,](\d+|\*|{_NAMES}))*", re.IGNORECASE)
 
 
 def _cron(text: str) -> str:
-    if len(text.split()) != CRON_FIELDS or not croniter.is_valid(text):
+    """Five fields of numbers, names, lists, ranges and steps, which happen at some time."""
+    fields = text.split()
+    plain = all(_CRON_FIELD.fullmatch(field) for field in fields)
+    if len(fields) != CRON_FIELDS or not plain or not croniter.is_valid(text):
         raise ValueError("not a cron expression of five fields, for instance `0 6 * * 1`")
-    return text
+    try:
+        croniter(text).get_next()
+    except CroniterBadDateError:
+        raise ValueError("this never happens: there is no such date") from None
+    return " ".join(fields)
 
 
 def _zone(text: str) -> str:

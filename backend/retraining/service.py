@@ -15,7 +15,7 @@ from backend.jobs import queue
 from backend.registry.repository import ModelVersionRepository
 from backend.registry.schemas import CHAMPION, AliasUpdate
 from backend.registry.service import current_alias, set_alias, writable_model
-from backend.retraining.checks import chosen_metric, require_fitting_columns
+from backend.retraining.checks import chosen_metric, require_fitting_data
 from backend.retraining.repository import RetrainingRepository
 from backend.retraining.schemas import Decision, RetrainRequest, Trigger
 from backend.retraining.states import State, advance
@@ -96,7 +96,7 @@ async def start(
 ) -> Retraining:
     """Queue the challenger's fit; its end queues the comparison."""
     fit = champion.fit
-    require_fitting_columns(version.columns, fit.outcome, place)
+    require_fitting_data(version.columns, version.rows, fit.outcome, place)
     metric = chosen_metric(data.metric, fit.outcome["task"], fit.metrics)
     challenger = await _add_challenger(session, viewer, model, fit, version)
     retraining = Retraining(

@@ -51,8 +51,7 @@ async def evaluate(context: WorkerContext, body: bytes) -> None:
         _log.error("file missing", extra=_about(held) | {"blob": str(missing)})
         await _fail(context, held, "A file of champion, challenger or data is missing or damaged.")
     except AppError as error:
-        told = "; ".join([error.detail, *(problem["msg"] for problem in error.errors)])
-        await _fail(context, held, f"The challenger could not be registered: {told}")
+        await _fail(context, held, f"The challenger could not be registered. {error.detail}")
     except (ChildDied, OSError) as loss:
         if held.attempt >= context.settings.fits.max_attempts:
             await _fail(context, held, f"The comparison was lost {held.attempt} times: {loss!r}")

@@ -9,14 +9,14 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.core.access import Viewer
-from backend.core.errors import AppError, TooLarge, field_error
+from backend.core.errors import AppError, TooLarge, UnsupportedMediaType, field_error
 from backend.core.idempotency import Idempotency, fingerprint
 from backend.datasets.bodies import contents
 from backend.datasets.intake import receive, workspace
 from backend.datasets.schemas import TypedUpload
 from backend.datasets.service import add_version
 from backend.retraining import service
-from backend.retraining.checks import require_fitting_columns
+from backend.retraining.checks import require_fitting_data
 from backend.retraining.repository import RetrainingRepository
 from backend.retraining.schemas import RetrainRequest
 from backend.settings import UploadSettings
@@ -32,6 +32,9 @@ class MalformedBody(AppError):
 
 async def read_request(request: Request, max_bytes: int) -> RetrainRequest:
     """The JSON body of a route that reads its body itself; an empty one means the defaults."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in ("", "application/json"):
+        raise UnsupportedMediaType("Send JSON, or a file as multipart/form-data in `file`.")
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -109,7 +112,7 @@ async def _start(
         return await RetrainingRepository(session, viewer).get(made)
     model = await service.retrainable_model(session, viewer, model_id)
     champion = await service.champion_of(session, viewer, model)
-    require_fitting_columns(typed.columns, champion.fit.outcome, "file")
+    require_fitting_data(typed.columns, typed.rows, champion.fit.outcome, "file")
     once = Idempotency(route=idempotency.route, key=None)
     version = await add_version(
         session, viewer, champion.fit.dataset_id, typed, store=store, idempotency=once

@@ -1,10 +1,12 @@
 """What a fit is asked to do: plain data, importable without scikit-learn."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Task = Literal["regression", "binary", "multiclass"]
+# Below, nothing is learnt.
+FEWEST_ROWS: Final = 10
 
 
 class _Strict(BaseModel):

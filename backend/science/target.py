@@ -11,9 +11,8 @@ import pyarrow.compute as pc
 from backend.science.column_types import ColumnDescription
 from backend.science.frames import check_finite
 from backend.science.refusal import FitRefused
-from backend.science.spec import Task
+from backend.science.spec import FEWEST_ROWS, Task
 
-FEWEST_ROWS: Final = 10
 MOST_CLASSES: Final = 100
 NUMBER_TYPES: Final = ("number", "integer")
 # Above, floating-point numbers skip whole numbers.

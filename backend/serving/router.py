@@ -1,5 +1,6 @@
 """Predictions over HTTP: by a registered model or by a fit; rows, one row, or a file."""
 
+from collections import Counter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -65,15 +66,15 @@ KnownDep = Annotated[KnownModels, Depends(_get_known)]
 async def _predict_texts(request: Request, served: Served, reserved: set[str]) -> PredictOut:
     """One row from the query string; a parameter that stands twice has no one value."""
     pairs = [(k, v) for k, v in request.query_params.multi_items() if k not in reserved]
-    texts = dict(pairs)
-    if len(texts) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = sorted({name for name in names if names.count(name) > 1})
+    counts = Counter(name for name, _ in pairs)
+    twice = sorted(name for name, count in counts.items() if count > 1)
+    if twice:
         errors = [
             FieldProblem(loc=["query", name], msg=f"{name} stands twice", type="duplicate")
             for name in twice
         ]
         raise Unprocessable(f"Name each column once; see {', '.join(twice)}.", errors=errors)
+    texts = dict(pairs)
     return await run_in_threadpool(_predictor(request).predict_texts, served, texts)
 
 

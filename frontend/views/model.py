@@ -10,6 +10,7 @@ from frontend import identity, queries, text
 from frontend.batch import draw_batch
 from frontend.client import NotThere
 from frontend.model_code import draw_code
+from frontend.model_settings import draw_settings
 from frontend.model_versions import draw_versions
 from frontend.pages import PageName, link, mlflow_page, number_parameter
 from frontend.retraining_forms import draw_policy, draw_retrain
@@ -42,11 +43,11 @@ def draw() -> None:
         not_there("model", model_id)
         return
     may_edit = queries.may_edit(identity.api(), identity.current_user(), model.project_id)
-    _draw_header(model)
+    _draw_header(model, may_edit=may_edit)
     _draw_tabs(model, may_edit=may_edit)
 
 
-def _draw_header(model: ModelOut) -> None:
+def _draw_header(model: ModelOut, *, may_edit: bool) -> None:
     what = f"Predicts {text.plain(model.target)}, {OUTPUTS[model.task]}"
     page_title(
         text.plain(model.name),
@@ -61,9 +62,12 @@ def _draw_header(model: ModelOut) -> None:
         for alias, version in sorted(model.aliases.items(), key=lambda entry: entry[0] != CHAMPION):
             st.badge(f"{text.plain(alias)} v{version}", color=ALIAS_COLORS.get(alias, "gray"))
         st.caption(_state_sentence(model))
-    if model.mirror == "recorded":
-        st.link_button("Open in MLflow ↗", mlflow_page(model.mlflow_url))
-    else:
+    with st.container(horizontal=True, vertical_alignment="center", key="model_header_actions"):
+        if model.mirror == "recorded":
+            st.link_button("Open in MLflow ↗", mlflow_page(model.mlflow_url))
+        if may_edit:
+            draw_settings(model)
+    if model.mirror == "pending":
         _watch_mirror(model.id)
 
 

@@ -4,9 +4,9 @@ from typing import Any, Final
 
 import streamlit as st
 
-from backend.registry.schemas import CHALLENGER, CHAMPION, ModelOut
-from frontend import identity, queries, text
-from frontend.models_client import ModelQuery, ModelsApi
+from backend.registry.schemas import CHALLENGER, ChampionOut, ModelOut
+from frontend import identity, text
+from frontend.models_client import ModelQuery
 from frontend.pages import PageName, go
 from frontend.retraining_runs import state_word
 from frontend.state import state
@@ -28,6 +28,8 @@ COLUMNS: dict[str, Any] = {
 def draw() -> None:
     """The page."""
     page_title("Models", "A model is a fit that others use: it has versions and a champion.")
+    if notice := state.pop("notice"):
+        st.success(text.plain(notice))
     query = _draw_filters()
     models = identity.models_api().models(query)
     if not models:
@@ -69,12 +71,11 @@ def _draw_filters() -> ModelQuery:
 
 def _draw_table(models: list[ModelOut]) -> None:
     ids = [model.id for model in models]
-    api = identity.models_api()
     last: dict[int, str] = {}
     for run in identity.retraining_api().retrainings(limit=LATEST_RETRAININGS):
         last.setdefault(run.model_id, state_word(run.state))
     state.selected_model = clickable_table(
-        [_row(api, model, last.get(model.id, "")) for model in models],
+        [_row(model, last.get(model.id, "")) for model in models],
         ids=ids,
         selected=state.selected_model,
         key="models",
@@ -90,13 +91,11 @@ def _draw_table(models: list[ModelOut]) -> None:
             go(PageName.MODEL, id=number)
 
 
-def _row(api: ModelsApi, model: ModelOut, retraining: str) -> dict[str, Any]:
-    champion = model.aliases.get(CHAMPION)
-    metrics = queries.version_metrics(api, model.id, champion) if champion else {}
+def _row(model: ModelOut, retraining: str) -> dict[str, Any]:
     return {
         "No.": model.id,
         "Name": model.name,
-        "Champion": f"v{champion} · {text.leading_metric(metrics)}" if champion else "none",
+        "Champion": _champion(model.champion),
         "Challenger": _version(model.aliases.get(CHALLENGER)),
         "Versions": model.latest_version,
         "Predicts": f"{model.target}, {model.task}",
@@ -104,6 +103,13 @@ def _row(api: ModelsApi, model: ModelOut, retraining: str) -> dict[str, Any]:
         "By": model.created_by,
         "Added": text.ago(model.created_at),
     }
+
+
+def _champion(champion: ChampionOut | None) -> str:
+    if champion is None:
+        return "none"
+    figure = text.leading_metric(champion.metrics)
+    return f"v{champion.version} · {figure}" if figure else f"v{champion.version}"
 
 
 def _version(version: int | None) -> str:

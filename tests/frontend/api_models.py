@@ -14,12 +14,13 @@ from backend.registry.schemas import (
     AliasUpdate,
     ModelCreate,
     ModelOut,
+    ModelUpdate,
     ModelVersionOut,
     RollbackRequest,
     VersionCreate,
 )
 from backend.serving.schemas import ModelPredictRequest, PredictOut, SchemaOut
-from tests.frontend.model_world import SCHEMA, add_model, make_version, move_alias
+from tests.frontend.model_world import SCHEMA, add_model, make_version, move_alias, take_alias
 from tests.frontend.world import Refusal, World
 
 BASE = "/api/v1/models"
@@ -54,6 +55,20 @@ def add_models(app: FastAPI, world: World, user: Any) -> None:
     @app.get(BASE + "/{number}")
     def read(number: int, me: UserOut = user) -> ModelOut:
         return known.visible(me, number)
+
+    @app.patch(BASE + "/{number}")
+    def change(number: int, data: ModelUpdate, me: UserOut = user) -> ModelOut:
+        model = known.visible(me, number)
+        if known.refuse is not None:
+            raise known.refuse
+        known.asked.append(data.model_dump(exclude_unset=True))
+        known.models[number] = model.model_copy(update=known.asked[-1])
+        return known.models[number]
+
+    @app.delete(BASE + "/{number}", status_code=204)
+    def delete(number: int, me: UserOut = user) -> None:
+        known.visible(me, number)
+        del known.models[number]
 
 
 def add_model_versions(app: FastAPI, world: World, user: Any) -> None:
@@ -95,10 +110,15 @@ def add_aliases(app: FastAPI, world: World, user: Any) -> None:
         move_alias(world, number, alias, data.version, "set", data.reason)
         return AliasOut(alias=alias, version=data.version)
 
+    @app.delete(BASE + "/{number}/aliases/{alias}", status_code=204)
+    def take(number: int, alias: str, reason: str, me: UserOut = user) -> None:
+        known.visible(me, number)
+        take_alias(world, number, alias, reason)
+
     @app.post(BASE + "/{number}/rollback")
     def roll_back(number: int, data: RollbackRequest, me: UserOut = user) -> AliasOut:
         known.visible(me, number)
-        before = known.changes[number][0].from_version
+        before = known.models[number].rollback_to
         assert before is not None
         move_alias(world, number, data.alias, before, "rollback", data.reason)
         return AliasOut(alias=data.alias, version=before)

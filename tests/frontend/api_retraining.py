@@ -110,6 +110,11 @@ def add_policies(app: FastAPI, world: World, user: Any) -> None:
         )
         return known.policies[number]
 
+    @app.delete(BASE + "/models/{number}/retraining", status_code=204)
+    def remove(number: int, me: UserOut = user) -> None:
+        _require_admin(me)
+        del known.policies[number]
+
 
 def add_operations(app: FastAPI, world: World, user: Any) -> None:
     @app.get(BASE + "/operations/health")

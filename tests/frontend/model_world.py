@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from backend.operations.schemas import JobOut
-from backend.registry.schemas import AliasChangeOut, ModelOut, ModelVersionOut
+from backend.registry.schemas import AliasChangeOut, ChampionOut, ModelOut, ModelVersionOut
 from backend.retraining.schemas import RetrainingOut
 from backend.serving.schemas import SchemaOut
 from tests.frontend.world import NOW, World
@@ -14,9 +14,27 @@ def move_alias(world: World, model_id: int, alias: str, version: int, kind: str,
     known = world.registry
     model = known.models[model_id]
     before = model.aliases.get(alias)
-    known.models[model_id] = model.model_copy(update={"aliases": {**model.aliases, alias: version}})
+    update: dict[str, Any] = {"aliases": {**model.aliases, alias: version}}
+    if alias == "champion":
+        update["champion"] = _champion(world, model_id, version)
+        update["rollback_to"] = before if kind == "set" else None
+    known.models[model_id] = model.model_copy(update=update)
     changes = known.changes.setdefault(model_id, [])
     changes.insert(0, make_change(len(changes) + 1, alias, kind, before, version, why))
+
+
+def take_alias(world: World, model_id: int, alias: str, why: str) -> None:
+    known = world.registry
+    model = known.models[model_id]
+    kept = {name: version for name, version in model.aliases.items() if name != alias}
+    known.models[model_id] = model.model_copy(update={"aliases": kept})
+    change = make_change(0, alias, "removed", model.aliases[alias], None, why)
+    known.changes[model_id].insert(0, change)
+
+
+def _champion(world: World, model_id: int, version: int) -> ChampionOut:
+    metrics = world.registry.versions[model_id][version - 1].metrics
+    return ChampionOut(version=version, metrics=metrics)
 
 
 def make_change(
@@ -50,6 +68,8 @@ def make_model(number: int, owner: str, project: int, **more: Any) -> ModelOut:
         "mlflow_url": f"http://mlflow.test/#/models/{owner}.mass",
         "latest_version": 1,
         "aliases": {},
+        "champion": None,
+        "rollback_to": None,
         "mirror": "recorded",
         "created_by": owner,
         "created_at": NOW - timedelta(minutes=3),
@@ -90,10 +110,13 @@ def add_model(world: World, number: int, fit_ids: list[int], **aliases: int) -> 
         number, owner.created_by, owner.project_id, latest_version=len(fit_ids), aliases=aliases
     )
     known = world.registry
-    known.models[number] = model
     known.versions[number] = [
         make_version(world, version, fit_id) for version, fit_id in enumerate(fit_ids, 1)
     ]
+    if "champion" in aliases:
+        champion = _champion(world, number, aliases["champion"])
+        model = model.model_copy(update={"champion": champion})
+    known.models[number] = model
     known.changes[number] = [
         make_change(order, alias, "set", None, version)
         for order, (alias, version) in enumerate(aliases.items(), 1)

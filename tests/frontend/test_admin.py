@@ -167,6 +167,16 @@ def test_schedule_is_saved_and_said_in_words(sign_in: Open, admin: World) -> Non
     assert admin.registry.policies[3].schedule is None
 
 
+def test_schedule_is_removed_with_all_of_it(sign_in: Open, admin: World) -> None:
+    app = sign_in("root", "model", id="3", tab="Retraining")
+    assert "Remove the schedule" not in labels(app)
+    app = press(app.toggle(key="policy.3.on").set_value(True).run(), "Save")
+    app = press(app, "Remove the schedule")
+    assert admin.registry.policies == {}
+    assert "The schedule is removed" in texts(app)
+    assert "Remove the schedule" not in labels(app)
+
+
 @pytest.mark.parametrize(
     "schedule",
     [

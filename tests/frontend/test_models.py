@@ -1,12 +1,9 @@
 """Registering a fit, the list of models, versions and aliases, as each role sees them."""
 
-import pytest
-
 from backend.fits.states import FitState
-from frontend.model_versions import rollback_target
 from frontend.text import plain
 from tests.frontend.conftest import Open, go_to, labels, press, texts
-from tests.frontend.model_world import add_model, make_change
+from tests.frontend.model_world import add_model
 from tests.frontend.world import Refusal, World, make_fit
 
 
@@ -67,6 +64,7 @@ def test_list_shows_who_answers_and_how_well(sign_in: Open, world: World) -> Non
     app = app.run()
     row = app.dataframe[0].value.iloc[0]
     assert (row["Champion"], row["Challenger"]) == ("v1 · R² 0.8615", "v2")
+    assert not any("/versions/" in call for call in world.calls)
     assert press(app, "Open").query_params["id"] == "3"
 
 
@@ -126,24 +124,70 @@ def test_rollback_says_where_it_leads_and_goes_there(sign_in: Open, world: World
     assert "Version 1 is the champion again" in texts(app)
 
 
-@pytest.mark.parametrize(
-    ("moves", "target"),
-    [
-        ([], None),
-        ([("set", 1)], None),
-        ([("set", 1), ("set", 2)], 1),
-        ([("set", 1), ("set", 2), ("rollback", 1)], None),
-        ([("set", 1), ("set", 2), ("retraining", 3), ("rollback", 2)], 1),
-    ],
-)
-def test_rollback_target_skips_what_was_taken_back(
-    moves: list[tuple[str, int]], target: int | None
-) -> None:
-    changes = [
-        make_change(number, "champion", kind, None, version)
-        for number, (kind, version) in enumerate(moves, 1)
-    ]
-    assert rollback_target(changes[::-1]) == target
+def test_model_is_renamed_and_described_and_only_that_is_sent(sign_in: Open, world: World) -> None:
+    add_model(world, 3, [41])
+    app = press(sign_in("ada", "model", id="3"), "Rename or describe")
+    app.text_input(key="change_model.3.name").set_value(" Mass of penguins ")
+    app = press(app, "Save")
+    assert world.registry.asked == [{"name": "Mass of penguins"}]
+    assert [title.value for title in app.title] == ["Mass of penguins"]
+    app = press(app, "Rename or describe")
+    app.text_area(key="change_model.3.description").set_value("For the field team")
+    app = press(app, "Save")
+    assert world.registry.asked[1:] == [{"description": "For the field team"}]
+    assert "For the field team" in [line.value for line in app.get("text")]
+
+
+def test_refused_name_of_a_model_keeps_what_was_typed(sign_in: Open, world: World) -> None:
+    add_model(world, 3, [41])
+    app = press(sign_in("ada", "model", id="3"), "Rename or describe")
+    app.text_input(key="change_model.3.name").set_value(" ")
+    app = press(app, "Save")
+    assert "A model needs a name." in texts(app)
+    world.registry.refuse = Refusal(409, "This project has a model named Mass.")
+    app.text_input(key="change_model.3.name").set_value("Mass")
+    app = press(app, "Save")
+    assert "This project has a model named Mass" in texts(app)
+    assert app.text_input(key="change_model.3.name").value == "Mass"
+
+
+def test_deletion_says_what_happens_and_leads_to_the_list(sign_in: Open, world: World) -> None:
+    add_model(world, 3, [41], champion=1)
+    app = press(sign_in("ada", "model", id="3"), "Delete")
+    said = texts(app)
+    assert "404" in said
+    assert "fits" in said
+    app = press(app, "Not now")
+    assert 3 in world.registry.models
+    assert "Delete this model" not in labels(app)
+    app = press(press(app, "Delete"), "Delete this model")
+    assert world.registry.models == {}
+    assert "is in the trash" in texts(app)
+    assert [title.value for title in app.title] == ["Models"]
+
+
+def test_alias_is_set_with_a_reason_and_taken_away(sign_in: Open, world: World) -> None:
+    add_model(world, 3, [41, 42], champion=1)
+    app = sign_in("ada", "model", id="3")
+    app = app.selectbox(key="alias.3.0.name").set_value("staging").run()
+    app = press(app, "Point at version 2")
+    assert "Say why" in texts(app)
+    app.text_input(key="alias.3.0.reason").set_value("for the test")
+    app = press(app, "Point at version 2")
+    assert world.registry.models[3].aliases == {"champion": 1, "staging": 2}
+    assert "staging is version 2" in texts(app)
+    app = app.selectbox(key="alias.3.1.name").set_value("staging").run()
+    app.text_input(key="alias.3.1.reason").set_value("tested")
+    app = press(app, "Take away from version 2")
+    assert world.registry.models[3].aliases == {"champion": 1}
+    change = world.registry.changes[3][0]
+    assert (change.kind, change.reason) == ("removed", "tested")
+
+
+def test_champion_is_not_among_the_other_aliases(sign_in: Open, world: World) -> None:
+    add_model(world, 3, [41, 42], champion=1, challenger=2)
+    app = sign_in("ada", "model", id="3")
+    assert app.selectbox(key="alias.3.0.name").options == ["challenger", "shadow", "staging"]
 
 
 def test_reader_of_a_model_is_offered_nothing_that_writes(sign_in: Open, world: World) -> None:
@@ -152,7 +196,8 @@ def test_reader_of_a_model_is_offered_nothing_that_writes(sign_in: Open, world: 
     add_model(world, 3, [62, 63], champion=1)
     app = sign_in("vic", "model", id="3")
     assert app.dataframe
-    assert not any(label.startswith(("Promote", "Roll back")) for label in labels(app))
+    writing = ("Promote", "Roll back", "Rename", "Delete", "Point")
+    assert not any(label.startswith(writing) for label in labels(app))
 
 
 def test_names_of_models_and_reasons_are_never_markdown(sign_in: Open, world: World) -> None:

@@ -1,14 +1,34 @@
 """Registering, versioning, moving aliases and rolling them back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import Engine, event
 
-from backend.registry.service import NothingToRollBack, previous_version
+from backend.registry.service import find_previous_version
 from tests.conftest import SignIn, upload_csv
 from tests.registry.registering import PENGUINS_KNN, V1, make_fit, make_model
 
 OLS = {"target": "body_mass_g", "estimator": "ordinary_least_squares"}
+
+
+@contextmanager
+def _statements() -> Iterator[list[str]]:
+    """What is sent to the database meanwhile."""
+    sent: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
 
 
 async def _point(client: httpx.AsyncClient, model_id: int, version: int, reason: str) -> None:
@@ -116,6 +136,44 @@ async def test_alias_is_taken_away_and_stays_away(app: FastAPI, sign_in: SignIn)
     assert (await ada.get(f"{V1}/models/{model['id']}")).json()["aliases"] == {}
 
 
+async def test_model_tells_its_champion_and_where_a_rollback_leads(
+    app: FastAPI, sign_in: SignIn
+) -> None:
+    ada = await sign_in("ada")
+    model = await make_model(ada, app, promote=False)
+    base = f"{V1}/models/{model['id']}"
+    assert (model["champion"], model["rollback_to"]) == (None, None)
+    await ada.post(f"{base}/versions", json={"fit_id": await make_fit(ada, app)})
+    await _point(ada, model["id"], 1, "the first one")
+    etag = (await ada.get(base)).headers["etag"]
+    await _point(ada, model["id"], 2, "newer")
+    read = await ada.get(base)
+    second = (await ada.get(f"{base}/versions/2")).json()
+    assert read.json()["champion"] == {"version": 2, "metrics": second["metrics"]}
+    assert second["metrics"]["accuracy"] > 0.9
+    assert read.json()["rollback_to"] == 1
+    assert read.headers["etag"] != etag
+    back = await ada.post(f"{base}/rollback", json={"reason": "worse"})
+    assert back.json()["version"] == read.json()["rollback_to"]
+    now = (await ada.get(base)).json()
+    assert (now["champion"]["version"], now["rollback_to"]) == (1, None)
+
+
+async def test_list_of_models_costs_the_same_statements_however_long(
+    app: FastAPI, sign_in: SignIn
+) -> None:
+    ada = await sign_in("ada")
+    models = [await make_model(ada, app, name="first")]
+    with _statements() as for_one:
+        assert len((await ada.get(f"{V1}/models")).json()["items"]) == 1
+    models += [await make_model(ada, app, name=name) for name in ("second", "third")]
+    with _statements() as for_three:
+        items = (await ada.get(f"{V1}/models")).json()["items"]
+    assert [item["id"] for item in items] == [model["id"] for model in models[::-1]]
+    assert {item["champion"]["version"] for item in items} == {1}
+    assert len(for_three) == len(for_one) > 0
+
+
 @pytest.mark.parametrize("alias", ["latest", "v1", "Champion", "a b", "x" * 60])
 async def test_reserved_or_odd_alias_is_refused(app: FastAPI, sign_in: SignIn, alias: str) -> None:
     ada = await sign_in("ada")
@@ -133,6 +191,24 @@ async def test_alias_on_an_absent_version_changes_nothing(app: FastAPI, sign_in:
     answer = await ada.put(url, json={"version": 7, "reason": "typo"})
     assert answer.status_code == 404
     assert (await ada.get(f"{V1}/models/{model['id']}")).json()["aliases"] == {"champion": 1}
+
+
+@pytest.mark.parametrize("name", ["", "   ", "a\nb", "a\x07b", "\u202eabc", "x" * 201])
+async def test_name_that_is_none_is_refused(app: FastAPI, sign_in: SignIn, name: str) -> None:
+    ada = await sign_in("ada")
+    fit_id = await make_fit(ada, app)
+    answer = await ada.post(f"{V1}/models", json={"name": name, "fit_id": fit_id})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["loc"] == ["body", "name"]
+
+
+async def test_blank_reason_is_none(app: FastAPI, sign_in: SignIn) -> None:
+    ada = await sign_in("ada")
+    model = await make_model(ada, app)
+    url = f"{V1}/models/{model['id']}"
+    change = {"version": 1, "reason": "  "}
+    assert (await ada.put(f"{url}/aliases/challenger", json=change)).status_code == 422
+    assert (await ada.post(f"{url}/rollback", json={"reason": " "})).status_code == 422
 
 
 async def test_stale_change_is_refused(app: FastAPI, sign_in: SignIn) -> None:
@@ -156,10 +232,10 @@ async def test_models_are_listed_filtered_and_private(app: FastAPI, sign_in: Sig
 
 def test_rollback_goes_back_over_what_was_not_taken_back_yet() -> None:
     moves: list[tuple[str, int | None]] = [("set", 1), ("set", 2), ("retraining", 3)]
-    assert previous_version(moves) == 2
-    assert previous_version([*moves, ("rollback", 2)]) == 1
-    assert previous_version([*moves, ("rollback", 2), ("set", 4)]) == 2
-    with pytest.raises(NothingToRollBack):
-        previous_version([*moves, ("rollback", 2), ("rollback", 1)])
-    with pytest.raises(NothingToRollBack):
-        previous_version([("set", 1), ("removed", None), ("set", 2)])
+    assert find_previous_version(moves) == 2
+    assert find_previous_version([*moves, ("rollback", 2)]) == 1
+    assert find_previous_version([*moves, ("rollback", 2), ("set", 4)]) == 2
+    assert find_previous_version([*moves, ("rollback", 2), ("rollback", 1)]) is None
+    assert find_previous_version([("set", 1), ("removed", None)]) == 1
+    assert find_previous_version([("set", 1), ("removed", None), ("set", 2)]) is None
+    assert find_previous_version([]) is None

@@ -213,3 +213,37 @@ async def test_bad_requests_are_told(app: FastAPI, sign_in: SignIn) -> None:
     unpromoted = await make_model(ada, app, name="other", promote=False)
     answer = await admin.post(f"{V1}/models/{unpromoted['id']}/retrain")
     assert answer.json()["code"] == "model_without_alias"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("A,1,2\nB,3,4\nC,5,6\n", "at least 10 are needed"),
+        ("A,1,2\n" * 12, "1 different values, 3 are needed"),
+        ("A,1,2\nB,3,4\n" * 12, "2 different values, 3 are needed"),
+    ],
+)
+async def test_file_from_which_nothing_is_learnt_is_refused(
+    app: FastAPI, sign_in: SignIn, content: str, told: str
+) -> None:
+    admin = await sign_in("root", Role.ADMIN)
+    model_id, dataset = await _model_on(admin, app, PENGUINS.encode())
+    header = "species,bill_length_mm,flipper_length_mm\n"
+    answer = await _retrain(admin, model_id, (header + content).encode())
+    assert answer.status_code == 422
+    assert told in answer.json()["detail"]
+    versions = (await admin.get(f"{V1}/datasets/{dataset['id']}/versions")).json()["items"]
+    assert len(versions) == 1
+
+
+async def test_body_that_is_neither_json_nor_a_form_is_refused(
+    app: FastAPI, sign_in: SignIn
+) -> None:
+    admin = await sign_in("root", Role.ADMIN)
+    model_id, _ = await _model_on(admin, app, PENGUINS.encode())
+    url = f"{V1}/models/{model_id}/retrain"
+    text = await admin.post(url, content=b"x", headers={"Content-Type": "text/plain"})
+    assert text.status_code == 415
+    empty = await admin.post(url, files={"metric": (None, "accuracy")})
+    assert empty.status_code == 422
+    assert empty.json()["errors"][0]["loc"] == ["body", "file"]

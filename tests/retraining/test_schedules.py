@@ -114,3 +114,22 @@ async def test_removed_policy_is_gone(app: FastAPI, sign_in: SignIn) -> None:
     assert (await admin.delete(url)).status_code == 204
     assert (await admin.get(url)).status_code == 404
     assert (await admin.delete(url)).status_code == 404
+
+
+@pytest.mark.parametrize("schedule", ["0 0 30 2 *", "R * * * *", "H 6 * * *", "0 0 31 4 *"])
+async def test_schedule_that_never_or_randomly_happens_is_refused(
+    app: FastAPI, sign_in: SignIn, schedule: str
+) -> None:
+    admin = await sign_in("root", Role.ADMIN)
+    model = await make_model(admin, app)
+    answer = await _policy(admin, model["id"], schedule=schedule)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"][0]["loc"] == ["body", "schedule"]
+
+
+def test_hour_that_comes_twice_fires_once() -> None:
+    before = datetime(2026, 10, 24, 12, tzinfo=UTC)  # the night after, summer time ends
+    first = schedules.next_runs("30 2 * * *", "Europe/Vienna", before)[0]
+    assert first == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    second = schedules.next_runs("30 2 * * *", "Europe/Vienna", first)[0]
+    assert second == datetime(2026, 10, 26, 1, 30, tzinfo=UTC)

@@ -58,8 +58,9 @@ def _filling(frame: pl.DataFrame, name: str, fill: Fill) -> Any:
     if len(present) == 0:
         raise refuse(f"{name} has no values to take a {fill.method} of", "columns", name, "method")
     if fill.method == "most_frequent":
-        counts = present.value_counts().sort(["count", name], descending=[True, False])
-        return counts[name][0]
+        # Under a name of its own: the column may be called `count`.
+        counts = present.alias("value").value_counts()
+        return counts.sort(["count", "value"], descending=[True, False])["value"][0]
     require_numbers(frame, name, "columns", name, "method")
     value = present.median() if fill.method == "median" else present.mean()
     if not isinstance(value, int | float) or not math.isfinite(value):

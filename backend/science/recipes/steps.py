@@ -174,6 +174,14 @@ class FilterRows(Step):
     conditions: list[Condition] = Field(min_length=1, max_length=100)
     match: Literal["all", "any"] = "all"
 
+    @model_validator(mode="after")
+    def _compares_in_reason(self) -> Self:
+        """Each value is one pass over the column."""
+        listed = [len(c.value) for c in self.conditions if isinstance(c.value, list)]
+        if sum(listed) > MOST_VALUES:
+            raise ValueError(f"the lists of all conditions hold at most {MOST_VALUES:,} values")
+        return self
+
 
 class Bounds(Step):
     """The least and the greatest value that stay as they are."""
