@@ -119,6 +119,9 @@ class UploadSettings(_Area):
     max_bytes: int = Field(2_000_000_000, ge=1_000)
     max_columns: int = Field(2_000, ge=1)
     max_cell_bytes: int = Field(1_000_000, ge=1_000)
+    max_prediction_bytes: int = Field(
+        50_000_000, ge=1_000, description="Largest file to predict for"
+    )
     max_image_bytes: int = Field(10_000_000, ge=1_000, description="Largest image to predict for")
     max_images: int = Field(10_000, ge=1, le=50_000, description="Most images in one archive")
     max_archive_bytes: int = Field(

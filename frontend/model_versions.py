@@ -147,25 +147,25 @@ def draw_comparison(chosen: ModelVersionOut, champion: ModelVersionOut | None) -
     if champion is None or champion.version == chosen.version:
         draw_metrics({f"Version {chosen.version}": chosen.metrics})
         return
-    draw_metrics(
-        {
-            f"Version {chosen.version}": chosen.metrics,
-            f"Champion, version {champion.version}": champion.metrics,
-        }
-    )
     same = (chosen.dataset_id, chosen.dataset_digest) == (
         champion.dataset_id,
         champion.dataset_digest,
     )
+    columns = {
+        f"Version {chosen.version}": chosen.metrics,
+        f"Champion, version {champion.version}": champion.metrics,
+    }
+    # On different rows the higher figure is not the better version.
+    draw_metrics(columns, judged=same)
     if not same:
         st.caption(
-            "Each was scored on the hold-out of its own data, so the figures compare roughly. "
-            "A retraining compares both on the same rows."
+            "Each was scored on the hold-out of its own data, so the figures do not tell which is "
+            "better. A retraining compares both on the same rows."
         )
 
 
-def draw_metrics(columns: Mapping[str, Mapping[str, float]]) -> None:
-    """A small table: one row per metric, one column each, and which is better."""
+def draw_metrics(columns: Mapping[str, Mapping[str, float]], *, judged: bool = True) -> None:
+    """A small table: one row per metric, one column each, and, if judged, which is better."""
     titles = list(columns)
     rows = []
     for name, title in text.METRIC_TITLES.items():
@@ -174,7 +174,7 @@ def draw_metrics(columns: Mapping[str, Mapping[str, float]]) -> None:
             continue
         row = {"Metric": title}
         row.update(zip(titles, (text.number(value) for value in values), strict=True))
-        if len(values) > 1 and values[1] is not None:
+        if judged and len(values) > 1 and values[1] is not None:
             row["Better"] = _better(name, values[0], values[1], titles)
         rows.append(row)
     if not rows:
@@ -203,8 +203,9 @@ def _draw_version(version: ModelVersionOut, champion: ModelVersionOut | None) ->
             v=version.dataset_version,
         )
         parameters = ", ".join(f"{name} = {value}" for name, value in version.params.items())
+        estimator = version.estimator.replace("_", " ")
         st.caption(
-            f"{text.plain(version.estimator.replace('_', ' '))} · {text.plain(parameters) or 'no parameters'} · "
+            f"{text.plain(estimator)} · {text.plain(parameters) or 'no parameters'} · "
             f"data `{version.dataset_digest[:SHORT_DIGEST]}`"
         )
         if version.mlflow_run_id is not None:

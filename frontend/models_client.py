@@ -3,12 +3,17 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, Final
+
+import httpx
 
 from backend.core.schemas import Page
 from backend.registry.schemas import AliasChangeOut, AliasOut, ModelOut, ModelVersionOut
 from backend.serving.schemas import PredictOut, SchemaOut
 from frontend.client import UPLOAD_TIMEOUT, Api
+
+# The first one loads the model, and for images PyTorch.
+PREDICTION_TIMEOUT: Final = httpx.Timeout(60.0, connect=2.0)
 
 
 @dataclass(frozen=True)
@@ -90,14 +95,18 @@ class ModelsApi(Api):
 
     def predict(self, model_id: int, version: int, row: Mapping[str, Any]) -> PredictOut:
         body = {"rows": [dict(row)], "version": version}
-        return self._post(PredictOut, f"/models/{model_id}/predict", json=body)
+        path = f"/models/{model_id}/predict"
+        return self._post(PredictOut, path, json=body, timeout=PREDICTION_TIMEOUT)
 
     def predict_image(
         self, model_id: int, version: int, name: str, content: IO[bytes]
     ) -> PredictOut:
         path = f"/models/{model_id}/predict/file"
         files = {"file": (name, content)}
-        return self._post(PredictOut, path, files=files, params={"version": version})
+        parameters = {"version": version}
+        return self._post(
+            PredictOut, path, files=files, params=parameters, timeout=PREDICTION_TIMEOUT
+        )
 
     @contextmanager
     def predict_file(

@@ -27,6 +27,15 @@ def draw_registration(fit: FitOut, *, may_edit: bool) -> None:
             _draw_registration(fit, may_edit=may_edit)
 
 
+def is_registering(fit: FitOut) -> bool:
+    """Whether the dialog is open."""
+    return is_open(_dialog(fit))
+
+
+def _dialog(fit: FitOut) -> str:
+    return f"register.{fit.id}"
+
+
 def _draw_registration(fit: FitOut, *, may_edit: bool) -> None:
     api = identity.models_api()
     models = _fitting_models(api, fit)
@@ -40,10 +49,9 @@ def _draw_registration(fit: FitOut, *, may_edit: bool) -> None:
         link(PageName.MODEL, f"Version {version} of model {text.plain(model.name)}", id=model.id)
     if found or not may_edit:
         return
-    name = f"register.{fit.id}"
     if st.button("Register as model", key="register"):
-        open_dialog(name)
-    if is_open(name):
+        open_dialog(_dialog(fit))
+    if is_registering(fit):
         _register(fit, models)
 
 

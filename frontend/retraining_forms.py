@@ -53,10 +53,11 @@ def draw_retrain(model: ModelOut) -> None:
 def _draw_retrain(model: ModelOut, champion: ModelVersionOut) -> None:
     with errors_shown("retrain"):
         key = f"retrain.{model.id}"
+        estimator = champion.estimator.replace("_", " ")
         st.caption(
-            f"The champion's recipe learns from new data: {text.plain(estimator)} with the same"
-            " columns and parameters. Both are then compared on the rows that the "
-            "champion held out."
+            f"The champion's recipe learns from new data: {text.plain(estimator)} with the same "
+            "columns and parameters. Both are then compared on the rows that the champion held "
+            "out."
         )
         source = st.segmented_control(
             "Learn from", [STORED, NEW_FILE], default=STORED, required=True, key=f"{key}.source"

@@ -20,8 +20,9 @@ from backend.core.logs import current_request_id
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:goodfit:problem:"
 _log = logging.getLogger(__name__)
-# Connection lost, too many connections, server starting or stopping.
-LOST_STATES = ("08", "53300", "57P0")
+# Connection lost, too many connections, server starting or stopping; two transactions in each
+# other's way, of which one was ended.
+LOST_STATES = ("08", "40001", "40P01", "53300", "57P0")
 
 HTTP_CODES = {
     400: "malformed_request",

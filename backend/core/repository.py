@@ -4,6 +4,7 @@ from typing import Generic, TypeVar
 
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from backend.core.access import Viewer
 from backend.core.errors import NotFound
@@ -27,6 +28,14 @@ class ScopedRepository(Generic[Row]):
 
     async def find_one(self, statement: Select[Row]) -> Row | None:
         return (await self.session.execute(statement)).scalars().one_or_none()
+
+    async def lock_one(self, statement: Select[Row], row_id: InstrumentedAttribute[int]) -> None:
+        """Wait for the row and hold it until the transaction ends.
+
+        A statement of its own, without joins: what is joined to a row that another transaction
+        changed meanwhile would be of the state before that change.
+        """
+        await self.session.execute(statement.with_only_columns(row_id).with_for_update())
 
     async def get_one(self, statement: Select[Row]) -> Row:
         """Absent and not-yours are the same error, with the same words."""

@@ -55,8 +55,16 @@ Reason = Annotated[
 ]
 ColumnName = Annotated[StorableText, StringConstraints(min_length=1, max_length=500)]
 Secret = Annotated[StorableText, StringConstraints(min_length=1, max_length=1_000)]
-Id = Annotated[int, Field(ge=1, le=MAXIMUM_ID)]
-VersionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
+def _no_truth(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("true and false are no numbers")
+    return value
+
+
+Id = Annotated[int, Field(ge=1, le=MAXIMUM_ID), BeforeValidator(_no_truth)]
+VersionNumber = Annotated[int, Field(ge=1, le=2**31 - 1), BeforeValidator(_no_truth)]
 
 
 def _utc(value: datetime) -> datetime:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from backend.core.errors import FieldProblem, Unprocessable
 from backend.datasets.inline import cell_place, columns_of, target_of
@@ -23,7 +24,12 @@ from backend.science.csv_table import (
     read_csv,
 )
 from backend.science.images.archive import ArchiveLimits, open_archive
-from backend.science.images.image_table import list_images, read_image, write_images
+from backend.science.images.image_table import (
+    list_images,
+    read_image,
+    shape_in,
+    write_images,
+)
 from backend.science.images.pixels import encode_png
 from backend.science.images.problem import ImageProblem
 from backend.science.inline_table import CellProblems, table_of
@@ -47,6 +53,11 @@ def type_upload(upload: Upload, limits: UploadSettings) -> TypedUpload:
         sha256=upload.sha256,
         **_keep_table(table, upload.parquet_path),
     )
+
+
+def image_size(upload: Upload) -> dict[str, int]:
+    """Width, height and channels of the images of a typed upload."""
+    return asdict(shape_in(pq.read_schema(upload.parquet_path)))
 
 
 def _keep_table(table: TypedTable, path: Path, *, target: str | None = None) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class DatasetRepository(ScopedRepository[Dataset]):
     async def get(self, dataset_id: int, *, for_update: bool = False) -> Dataset:
         statement = self.scoped().where(Dataset.id == dataset_id)
         if for_update:
-            statement = statement.with_for_update(of=Dataset)
+            await self.lock_one(statement, Dataset.id)
         return await self.get_one(statement.execution_options(populate_existing=True))
 
     async def page(

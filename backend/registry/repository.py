@@ -69,9 +69,9 @@ class ModelRepository(ScopedRepository[Model]):
         )
 
     async def get(self, model_id: int, *, for_update: bool = False) -> Model:
-        statement = self._described().where(Model.id == model_id)
         if for_update:
-            statement = statement.with_for_update(of=Model)
+            await self.lock_one(self.scoped().where(Model.id == model_id), Model.id)
+        statement = self._described().where(Model.id == model_id)
         return await self.get_one(statement.execution_options(populate_existing=True))
 
     async def find_named(self, project_id: int, name: str) -> Model | None:

@@ -32,13 +32,22 @@ class Claim:
     request: dict[str, Any]
 
 
-async def claim(session: AsyncSession, fit_id: int) -> Claim | None:
+async def claim(session: AsyncSession, fit_id: int, *, max_attempts: int) -> Claim | None:
     """Take the comparison that follows a fit; None when there is nothing to compare."""
     row = await RetrainingRepository(session, SYSTEM).find_of_fit(fit_id)
     if row is None or row.state not in (State.QUEUED, State.RUNNING):
         return None
     if row.fit.state != FitState.SUCCEEDED:
         _follow_fit(row)
+        await session.flush()
+        return None
+    reason = None
+    if row.model.trashed_at is not None:
+        reason = "The model was moved to the trash meanwhile. Nothing was registered."
+    elif row.attempt >= max_attempts:
+        reason = f"The comparison was lost {row.attempt} times. Nothing was registered."
+    if reason is not None:
+        _end_in_failure(row, reason)
         await session.flush()
         return None
     row.state = advance(row.state, State.RUNNING)
@@ -74,17 +83,14 @@ async def claim(session: AsyncSession, fit_id: int) -> Claim | None:
 
 def _follow_fit(row: Retraining) -> None:
     """Without a challenger there is nothing to compare."""
-    ended = State.CANCELLED if row.fit.state == FitState.CANCELLED else State.FAILED
-    if ended is State.CANCELLED:
+    if row.fit.state == FitState.CANCELLED:
+        row.state = advance(row.state, State.CANCELLED)
         row.progress_message = row.fit.progress_message
-    else:
-        reason = (row.fit.error or {}).get("message", "for no known reason")
-        row.error = {
-            "message": f"The challenger could not be fitted: {reason}",
-            "column": (row.fit.error or {}).get("column"),
-        }
-    row.state = advance(row.state, ended)
-    row.finished_at = func.now()
+        row.finished_at = func.now()
+        return
+    error = row.fit.error or {}
+    reason = error.get("message", "for no known reason")
+    _end_in_failure(row, f"The challenger could not be fitted: {reason}", error.get("column"))
 
 
 async def report(session: AsyncSession, held: Claim, fraction: float, message: str) -> bool:
@@ -136,7 +142,9 @@ async def finish(session: AsyncSession, held: Claim, evidence: dict[str, Any]) -
     row.evidence = evidence
     row.challenger_version = number
     row.decision_reason = decision
-    row.progress, row.progress_message = 1.0, "Done"
+    row.progress = 1.0
+    waits = state is State.WAITING_FOR_APPROVAL
+    row.progress_message = "Waits for approval" if waits else "Done"
     row.finished_at = func.now()
     await session.flush()
     return state
@@ -156,10 +164,14 @@ async def fail(session: AsyncSession, held: Claim, message: str) -> None:
     """End it with a reason; nothing was registered or promoted."""
     row = await _held(session, held)
     if row is not None:
-        row.state = advance(row.state, State.FAILED)
-        row.error = {"message": message[:2_000], "column": None}
-        row.finished_at = func.now()
+        _end_in_failure(row, message)
         await session.flush()
+
+
+def _end_in_failure(row: Retraining, message: str, column: str | None = None) -> None:
+    row.state = advance(row.state, State.FAILED)
+    row.error = {"message": message[:2_000], "column": column}
+    row.finished_at = func.now()
 
 
 def reason_of(error: AppError) -> str:

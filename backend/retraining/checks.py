@@ -7,6 +7,20 @@ from backend.core.errors import FieldProblem, Unprocessable, field_error
 from backend.science.metrics import METRICS
 from backend.science.spec import FEWEST_ROWS
 
+
+def require_same_images(size: Mapping[str, int], champion: Mapping[str, Any]) -> None:
+    """A network has nothing to say about images of another size or other colours."""
+    wanted = {part: champion[part] for part in size}
+    if size != wanted:
+        msg = f"the images have {_pixels(size)}, those of the champion {_pixels(wanted)}"
+        raise field_error("file", msg=msg, kind="size")
+
+
+def _pixels(size: Mapping[str, int]) -> str:
+    colours = "grey" if size["channels"] == 1 else "colour"
+    return f"{size['width']} x {size['height']} pixels in {colours}"
+
+
 # Types that a fit treats alike, in words.
 KINDS: Final[Mapping[str, str]] = {
     "number": "numbers",

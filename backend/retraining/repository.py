@@ -3,9 +3,10 @@
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import Select, case, func, select, true
 from sqlalchemy.orm import contains_eager, joinedload
 
+from backend.core.access import SYSTEM
 from backend.core.pagination import CursorSigner, PageRequest, SortKey, fetch_page
 from backend.core.repository import ScopedRepository
 from backend.fits.states import FINAL_STATES, FitState
@@ -36,12 +37,13 @@ class RetrainingRepository(ScopedRepository[Retraining]):
 
     def scoped(self) -> Select[Retraining]:
         version = contains_eager(Retraining.fit).joinedload(Fit.dataset_version)
+        # The worker has to end what it began, also when the model went to the trash meanwhile.
+        shown = true() if self.viewer is SYSTEM else Model.trashed_at.is_(None)
         return (
             select(Retraining)
             .join(Model, Model.id == Retraining.model_id)
             .join(Fit, Fit.id == Retraining.fit_id)
-            .where(visible_in_project(Model.project_id, self.viewer))
-            .where(Model.trashed_at.is_(None))
+            .where(visible_in_project(Model.project_id, self.viewer), shown)
             .options(
                 contains_eager(Retraining.model),
                 contains_eager(Retraining.fit).joinedload(Fit.dataset),
@@ -121,13 +123,20 @@ class PolicyRepository(ScopedRepository[RetrainingPolicy]):
         statement = self.scoped().where(RetrainingPolicy.model_id == model_id)
         return statement.execution_options(populate_existing=True)
 
-    async def take_due(self) -> RetrainingPolicy | None:
-        """One policy whose time has come, locked; others that are taken already are passed by."""
+    def _due(self) -> Select[RetrainingPolicy]:
+        return self.scoped().where(RetrainingPolicy.next_run_at <= func.now())
+
+    async def find_due_model(self) -> int | None:
+        """A model whose time has come."""
         statement = (
-            self.scoped()
-            .where(RetrainingPolicy.next_run_at <= func.now())
+            self._due()
+            .with_only_columns(RetrainingPolicy.model_id)
             .order_by(RetrainingPolicy.next_run_at)
             .limit(1)
-            .with_for_update(of=RetrainingPolicy, skip_locked=True)
         )
+        return (await self.session.execute(statement)).scalar_one_or_none()
+
+    async def find_due(self, model_id: int) -> RetrainingPolicy | None:
+        """The policy of a model, if its time has come and nobody else moved it on."""
+        statement = self._due().where(RetrainingPolicy.model_id == model_id)
         return await self.find_one(statement.execution_options(populate_existing=True))

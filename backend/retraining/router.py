@@ -86,7 +86,7 @@ def _retraining_out(row: Retraining) -> RetrainingOut:
             "decided_by": None if row.decider is None else row.decider.username,
             "decision_reason": row.decision_reason,
             "created_at": row.created_at,
-            "started_at": row.started_at or row.fit.started_at,
+            "started_at": row.fit.started_at,
             "finished_at": row.finished_at,
         }
     )

@@ -85,11 +85,17 @@ async def start_next_due(session: AsyncSession) -> bool:
     Its next time moves in the same transaction, so a moment fires once however many workers
     look; moments that passed while no worker ran count as one.
     """
-    policy = await PolicyRepository(session, SYSTEM).take_due()
-    if policy is None:
+    policies = PolicyRepository(session, SYSTEM)
+    model_id = await policies.find_due_model()
+    if model_id is None:
         return False
+    # The model first, as whoever changes its policy does; then see what is left to do.
+    await ModelRepository(session, SYSTEM).get(model_id, for_update=True)
+    policy = await policies.find_due(model_id)
+    if policy is None:
+        return True
     policy.next_run_at = _next(policy, await database_time(session))
-    model_id, author = policy.model_id, policy.author
+    author = policy.author
     data = RetrainRequest(
         dataset_id=policy.dataset_id,
         metric=policy.metric,

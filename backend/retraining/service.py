@@ -9,9 +9,9 @@ from backend.core.db import database_time
 from backend.core.errors import Conflict, field_error
 from backend.core.idempotency import Idempotency, fingerprint
 from backend.datasets.service import fetch_version
+from backend.fits.repository import FitRepository
 from backend.fits.service import cancel_fit, enqueue_run
 from backend.fits.states import FINAL_STATES, FitState
-from backend.jobs import queue
 from backend.registry.repository import ModelVersionRepository
 from backend.registry.schemas import CHAMPION, AliasUpdate
 from backend.registry.service import current_alias, set_alias, writable_model
@@ -158,10 +158,10 @@ async def cancel(session: AsyncSession, viewer: Viewer, retraining_id: int) -> R
     row.progress_message = f"Cancelled by {viewer.username}"
     row.finished_at = await database_time(session)
     await session.flush()
-    if FitState(row.fit.state) not in FINAL_STATES:
-        await cancel_fit(session, viewer, row.fit_id)
-    if row.job_id is not None:
-        await queue.cancel(session, row.job_id)
+    # Locked before it is looked at: it may end at this moment.
+    fit = await FitRepository(session, viewer).find(row.fit_id, for_update=True)
+    if fit is not None and FitState(fit.state) not in FINAL_STATES:
+        await cancel_fit(session, viewer, fit.id)
     return await retrainings.get(retraining_id)
 
 
@@ -189,6 +189,7 @@ async def _decide(
         await promote(session, viewer, row, reason)
     row = await retrainings.get(retraining_id, for_update=True)
     row.state = state
+    row.progress_message = "Done"
     row.decision_reason = reason
     row.decided_by = viewer.user_id
     await session.flush()

@@ -33,7 +33,8 @@ async def evaluate(context: WorkerContext, body: bytes) -> None:
     """Compare the challenger with the champion once its fit has ended."""
     payload = FitPayload.model_validate_json(body)
     async with transaction(context.sessions) as session:
-        held = await attempts.claim(session, payload.fit_id)
+        limit = context.settings.fits.max_attempts
+        held = await attempts.claim(session, payload.fit_id, max_attempts=limit)
     if held is None:
         return
     try:

@@ -16,7 +16,7 @@ from backend.datasets.intake import receive, workspace
 from backend.datasets.schemas import TypedUpload
 from backend.datasets.service import add_version
 from backend.retraining import service
-from backend.retraining.checks import require_fitting_data
+from backend.retraining.checks import require_fitting_data, require_same_images
 from backend.retraining.repository import RetrainingRepository
 from backend.retraining.schemas import RetrainRequest
 from backend.settings import UploadSettings
@@ -76,7 +76,8 @@ async def retrain_with_file(
     """Check the file against the model, keep it as a version, and queue the retraining."""
     # Whether it may be done at all, before a large body is read.
     model = await service.retrainable_model(session, viewer, model_id)
-    await service.champion_of(session, viewer, model)
+    champion = await service.champion_of(session, viewer, model)
+    champion_input = champion.fit.outcome["input_columns"][0]
     await session.rollback()  # a slow upload must hold neither lock nor connection
     blobs = request.app.state.blobs
     with workspace() as folder:
@@ -90,6 +91,9 @@ async def retrain_with_file(
         )
         data = _fields(upload.fields)
         typed: TypedUpload = await run_in_threadpool(contents, "type_upload", upload, limits)
+        if typed.kind == "image" and champion_input["type"] == "image":
+            size = await run_in_threadpool(contents, "image_size", upload)
+            require_same_images(size, champion_input)
 
         async def store() -> None:
             await run_in_threadpool(contents, "store_upload", upload, typed, blobs)

@@ -6,7 +6,7 @@ same. Other linear estimators are told as they are, with scaling undone.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -71,6 +71,25 @@ class Coefficients:
     degrees_of_freedom: int | None = None
     residual_standard_error: float | None = None
     warnings: list[str] = field(default_factory=list)
+
+    def told(self) -> dict[str, Any]:
+        """As JSON; a number beyond what a float holds is None, and a warning says so."""
+        items = [{k: _finite(v) for k, v in asdict(item).items()} for item in self.items]
+        spread = _finite(self.residual_standard_error)
+        beyond = [
+            old.term for old, new in zip(self.items, items, strict=True) if asdict(old) != new
+        ]
+        doubt = f"Beyond what a number can hold: {', '.join(dict.fromkeys(beyond))}."
+        return {
+            **asdict(self),
+            "items": items,
+            "residual_standard_error": spread,
+            "warnings": [*self.warnings, doubt] if beyond else self.warnings,
+        }
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def read_coefficients(

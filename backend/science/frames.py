@@ -1,7 +1,7 @@
 """From stored columns to what scikit-learn sees; the same way when fitting and when predicting."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 import numpy as np
@@ -151,7 +151,9 @@ def as_number(value: Any) -> float:
     if value is None:
         return float("nan")
     if isinstance(value, str):
-        moment = datetime.fromisoformat(value).replace(tzinfo=None)
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(UTC).replace(tzinfo=None)
         return (moment - datetime(1970, 1, 1)).total_seconds() / SECONDS_PER_DAY  # noqa: DTZ001  # stored dates are naive too
     if isinstance(value, date):
         raise TypeError("rows come from JSON, which has no dates")

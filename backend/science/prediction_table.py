@@ -13,6 +13,7 @@ from backend.science.column_types import LARGEST_NUMBER
 from backend.science.csv_export import injection_safe
 from backend.science.csv_table import (
     DATETIME_FORMATS,
+    NULL_TEXTS,
     TableLimits,
     TextTable,
     line_of_row,
@@ -98,7 +99,7 @@ def _typed(text: pl.Series, kind: str) -> pl.Series:
     """Numbers as float64, text as it stands; what does not fit is null."""
     if kind == "string":
         return text
-    trimmed = text.str.strip_chars()
+    trimmed = _present(text)
     if kind in ("number", "integer"):
         numbers = trimmed.cast(pl.Float64, strict=False)
         return numbers.set(~(numbers.abs() <= LARGEST_NUMBER), None)
@@ -109,6 +110,12 @@ def _typed(text: pl.Series, kind: str) -> pl.Series:
     return _days(trimmed)
 
 
+def _present(text: pl.Series) -> pl.Series:
+    """Without blanks around values, and without what stands for missing."""
+    trimmed = text.str.strip_chars()
+    return trimmed.set(trimmed.is_in(list(NULL_TEXTS)), None)
+
+
 def _days(trimmed: pl.Series) -> pl.Series:
     """Days since 1970 of dates and instants in ISO 8601."""
     instants = trimmed.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
@@ -116,12 +123,14 @@ def _days(trimmed: pl.Series) -> pl.Series:
     for pattern in DATETIME_FORMATS:
         parsed = bare.str.to_datetime(pattern, strict=False, time_unit="us")
         instants = instants.zip_with(instants.is_not_null(), parsed)
+        zoned = trimmed.str.to_datetime(f"{pattern}%:z", strict=False, time_unit="us")
+        instants = instants.zip_with(instants.is_not_null(), zoned.dt.replace_time_zone(None))
     return instants.cast(pl.Int64).cast(pl.Float64) / 1e6 / SECONDS_PER_DAY
 
 
 def _ill_typed(path: Path, text: TextTable, series: pl.Series, kind: str) -> list[ColumnProblem]:
     raw = text.frame[series.name]
-    bad = (series.is_null() & raw.is_not_null() & (raw.str.strip_chars() != "")).arg_true()
+    bad = (series.is_null() & _present(raw).is_not_null()).arg_true()
     if len(bad) == 0:
         return []
     first = int(bad[0])

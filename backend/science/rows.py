@@ -84,7 +84,13 @@ def _is_boolean(value: Any) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half of a pair, which no file can hold
+        return False
+    return True
 
 
 def _is_moment(value: Any) -> bool:

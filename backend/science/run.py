@@ -70,7 +70,7 @@ def run_request(request: Mapping[str, Any], on_progress: OnProgress) -> dict[str
     example = json.loads(result.example.to_json(orient="records"))
     (folder / "input_example.json").write_text(json.dumps(example))
     if result.coefficients is not None:
-        told = json.dumps(asdict(result.coefficients), allow_nan=False)
+        told = json.dumps(result.coefficients.told(), allow_nan=False)
         (folder / "coefficients.json").write_text(told)
     plots: list[PlotNumbers] = []
     if result.holdout is not None:

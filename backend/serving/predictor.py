@@ -22,6 +22,8 @@ from backend.settings import UploadSettings
 from backend.storage.blobs import BlobStore
 
 LOADED_MODELS: Final = 16
+# Of their files; in memory they take more.
+LOADED_BYTES: Final = 256 << 20
 # Imported with the first prediction: an idle API holds neither scikit-learn nor polars.
 LOAD: Final = "joblib:load"
 PREDICT: Final = "backend.science.predict:predict"
@@ -68,6 +70,7 @@ class Predictor:
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
         self._models: OrderedDict[str, Any] = OrderedDict()
+        self._sizes: dict[str, int] = {}
         self._loading: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -148,14 +151,23 @@ class Predictor:
             with self._lock:
                 if digest in self._models:
                     return self._models[digest]
-            pipeline = pkgutil.resolve_name(LOAD)(self._blobs.read_verified(digest))
+            file = self._blobs.read_verified(digest)
+            pipeline = pkgutil.resolve_name(LOAD)(file)
             model = pkgutil.resolve_name(MAKE_READY)(pipeline, served.inputs)
             with self._lock:
-                self._models[digest] = model
+                self._keep(digest, model, file.getbuffer().nbytes)
                 self._loading.pop(digest, None)
-                if len(self._models) > LOADED_MODELS:
-                    self._models.popitem(last=False)
         return model
+
+    def _keep(self, digest: str, model: Any, size: int) -> None:
+        """The newest stays, however large it is; those asked for longest ago make room."""
+        self._models[digest] = model
+        self._sizes[digest] = size
+        while len(self._models) > 1 and (
+            len(self._models) > LOADED_MODELS or sum(self._sizes.values()) > LOADED_BYTES
+        ):
+            oldest, _ = self._models.popitem(last=False)
+            del self._sizes[oldest]
 
 
 def _require_table(served: Served) -> None:

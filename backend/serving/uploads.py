@@ -1,8 +1,10 @@
 """A file to predict for, on its way in, and the answer's file on its way out."""
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote
 
 from fastapi import Request, Response
@@ -13,6 +15,9 @@ from backend.datasets.intake import Upload, receive
 from backend.serving.predictor import Predictor, Served
 from backend.settings import UploadSettings
 from backend.storage.blobs import CHUNK_BYTES
+
+# Each may take hundreds of megabytes and a core; the others wait their turn.
+HEAVY_AT_ONCE: Final = asyncio.Semaphore(2)
 
 
 async def answer_file(request: Request, served: Served, limits: UploadSettings) -> Response:
@@ -25,17 +30,21 @@ async def answer_file(request: Request, served: Served, limits: UploadSettings) 
             content_type=request.headers.get("content-type", ""),
             content_length=request.headers.get("content-length"),
             folder=Path(folder.name),
-            max_bytes=limits.max_image_bytes if served.takes_images else limits.max_bytes,
+            max_bytes=(
+                limits.max_image_bytes if served.takes_images else limits.max_prediction_bytes
+            ),
             is_text=not served.takes_images,
         )
         predictor: Predictor = request.app.state.predictor
         if served.takes_images:
             content = await run_in_threadpool(upload.path.read_bytes)
-            answer = await run_in_threadpool(predictor.predict_image, served, content)
+            async with HEAVY_AT_ONCE:
+                answer = await run_in_threadpool(predictor.predict_image, served, content)
             folder.cleanup()
             return JSONResponse(answer.model_dump(mode="json"))
         target = upload.path.with_suffix(".csv")
-        await run_in_threadpool(predictor.predict_file, served, upload.path, target, limits)
+        async with HEAVY_AT_ONCE:
+            await run_in_threadpool(predictor.predict_file, served, upload.path, target, limits)
     except BaseException:
         folder.cleanup()
         raise

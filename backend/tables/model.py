@@ -159,7 +159,6 @@ class Retraining(Table):
     progress: Mapped[float] = mapped_column(default=0.0)
     progress_message: Mapped[str] = mapped_column(default="Waiting for a worker")
     attempt: Mapped[int] = mapped_column(default=0)
-    job_id: Mapped[int | None] = mapped_column(BigInteger)
     error: Mapped[dict[str, Any] | None]
     evidence: Mapped[dict[str, Any] | None]
     decision_reason: Mapped[str | None]
@@ -167,7 +166,6 @@ class Retraining(Table):
 
     requested_by: Mapped[BigRef] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[CreatedAt]
-    started_at: Mapped[Instant | None]
     finished_at: Mapped[Instant | None]
 
     model: Mapped[Model] = relationship(lazy="raise")

@@ -48,7 +48,7 @@ async def require_mlflow(settings: Settings) -> None:
     """Ask before a process is started in vain."""
     url = f"{settings.urls.mlflow_for_processes}/health"
     try:
-        async with httpx.AsyncClient(timeout=5) as client:
+        async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
             answer = await client.get(url)
         answer.raise_for_status()
     except httpx.HTTPError as error:

@@ -16,6 +16,7 @@ import mlflow.sklearn
 import pandas as pd
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+from mlflow.types.schema import AnyType
 
 from backend.tracking.network_folder import save_network
 from backend.tracking.port import FitRecord, TrackerError
@@ -26,6 +27,8 @@ with warnings.catch_warnings():
     pkgutil.resolve_name("mlflow.pyfunc")
 
 _PINNED: Final = ("scikit-learn", "pandas", "numpy", "scipy", "joblib", "cloudpickle")
+# Declared as double, MLflow would refuse a column of whole numbers, which pandas makes of 195.
+_NUMBER: Final = AnyType()  # type: ignore[no-untyped-call]  # MLflow's
 _CHUNK_BYTES: Final = 1 << 20
 # A table's column types in MLflow's words.
 DATASET_TYPES: Final[Mapping[str, DataType]] = {
@@ -103,7 +106,7 @@ def requirements() -> tuple[str, ...]:
 
 def _signature(record: FitRecord) -> ModelSignature:
     inputs: list[ColSpec | TensorSpec] = [
-        ColSpec(DataType.double if column.numeric else DataType.string, column.name)
+        ColSpec(_NUMBER if column.numeric else DataType.string, column.name)
         for column in record.input_columns
     ]
     output = ColSpec(_output_type(record.output.classes), record.output.name)

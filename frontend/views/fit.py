@@ -12,7 +12,7 @@ from backend.fits.schemas import FitOut
 from frontend import identity, queries, text
 from frontend.client import NotThere, Refused
 from frontend.pages import PageName, go, link, mlflow_page, number_parameter
-from frontend.register import draw_registration
+from frontend.register import draw_registration, is_registering
 from frontend.widgets import (
     errors_shown,
     is_unfinished,
@@ -69,7 +69,9 @@ def _draw_header(fit: FitOut) -> None:
             again = identity.api().rerun_fit(fit.id, key=uuid.uuid4().hex)
             go(PageName.FIT, id=again.id)
         draw_registration(fit, may_edit=may_edit)
-    if fit.state.value == "succeeded" and fit.tracking == "pending":
+    # A timer that fires while the dialog leaves for the model's page would empty that page:
+    # its request names this page, and Streamlit clears the other one for it.
+    if fit.state.value == "succeeded" and fit.tracking == "pending" and not is_registering(fit):
         _watch_tracking(fit.id)
 
 

@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,12 @@ from tests.frontend.world import PASSWORD, SERVICE_KEY, World, make_world
 APP = Path(__file__).parents[2] / "frontend" / "app.py"
 COOKIE_KEY = "cookie-key-of-the-dashboard-tests-0123456789"
 Open = Callable[..., AppTest]
+
+
+@pytest.fixture(autouse=True)
+def _own_main_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AppTest leaves its page as `__main__`, and every process forked later would run it."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture

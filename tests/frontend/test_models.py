@@ -98,6 +98,17 @@ def test_promotion_takes_a_reason_and_moves_the_champion(sign_in: Open, world: W
     assert "Make version 2 the champion" not in labels(app)
 
 
+def test_figures_on_different_data_are_not_called_better(sign_in: Open, world: World) -> None:
+    add_model(world, 3, [41, 42], champion=1)
+    app = sign_in("ada", "model", id="3")
+    assert "Better" in app.table[0].value
+    other = world.registry.versions[3][1].model_copy(update={"dataset_digest": "e" * 64})
+    world.registry.versions[3][1] = other
+    app = app.run()
+    assert "Better" not in app.table[0].value
+    assert "do not tell which is better" in texts(app)
+
+
 def test_refused_promotion_keeps_the_reason(sign_in: Open, world: World) -> None:
     add_model(world, 3, [41, 42], champion=1)
     world.registry.refuse = Refusal(409, "Somebody was faster.")

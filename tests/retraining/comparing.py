@@ -32,7 +32,7 @@ async def finish_retraining(
 
 async def compare(app: FastAPI, fit_id: int) -> None:
     async with transaction(app.state.sessions) as session:
-        held = await attempts.claim(session, fit_id)
+        held = await attempts.claim(session, fit_id, max_attempts=3)
     assert held is not None
     with tempfile.TemporaryDirectory() as name:
         files = {key: str(Path(name) / key) for key in held.files}

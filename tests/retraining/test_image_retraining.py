@@ -50,7 +50,9 @@ async def test_zip_retrains_and_an_image_is_predicted(app: FastAPI, sign_in: Sig
     assert ended["evidence"]["withheld_rows"] >= ended["evidence"]["rows"] == 12
 
 
-async def test_table_cannot_retrain_an_image_model(app: FastAPI, sign_in: SignIn) -> None:
+async def test_table_and_other_sizes_cannot_retrain_an_image_model(
+    app: FastAPI, sign_in: SignIn
+) -> None:
     admin = await sign_in("root", Role.ADMIN)
     files = {"file": ("few.zip", image_zip(40))}
     dataset = (await admin.post(f"{V1}/datasets", files=files)).json()
@@ -62,3 +64,6 @@ async def test_table_cannot_retrain_an_image_model(app: FastAPI, sign_in: SignIn
     await admin.put(f"{base}/aliases/champion", json={"version": 1, "reason": "first"})
     table = await admin.post(f"{base}/retrain", files={"file": ("x.csv", b"label,a\nx,1\ny,2\n")})
     assert table.status_code == 422, table.text
+    other = await admin.post(f"{base}/retrain", files={"file": ("x.zip", image_zip(40, side=16))})
+    assert other.status_code == 422
+    assert "16 x 16 pixels in grey, those of the champion 12 x 12" in other.json()["detail"]

@@ -22,12 +22,12 @@ from tests.tracking.test_pages import CLOSED, in_browser
 
 Recorded = Callable[[str, int], tuple[FitRecord, RecordedRun]]
 API = "/api/2.0/mlflow"
-# A person's notebook, as the documentation shows it.
+# A person's notebook, as the documentation shows it, with whole numbers as people write them.
 NOTEBOOK = """
 import json, sys
 import mlflow.pyfunc, pandas as pd
 
-new = pd.DataFrame({"size": [10.0, 20.0], "kind": ["x", "y"]})
+new = pd.DataFrame({"size": [10, 20], "kind": ["x", "y"]})
 model = mlflow.pyfunc.load_model(sys.argv[1])
 json.dump(list(model.predict(new)), sys.stdout)
 """

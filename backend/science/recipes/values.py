@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 import polars as pl
@@ -126,8 +126,9 @@ def _read_date(value: object) -> date:
 
 
 def _read_datetime(value: object) -> datetime:
-    # Stored times are naive, in the zone of the file.
-    return datetime.fromisoformat(_read_text(value)).replace(tzinfo=None)
+    # Stored times are naive: as the file wrote them, or in UTC where it named an offset.
+    moment = datetime.fromisoformat(_read_text(value))
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 
 _READERS: Final[Mapping[str, Callable[[object], Any]]] = {
