@@ -8,7 +8,6 @@ import streamlit as st
 from backend.registry.schemas import ModelOut
 from frontend import identity, text
 from frontend.dialogs import close_dialog, confirmed, done, is_open, open_dialog
-from frontend.pages import PageName, go
 from frontend.state import state
 from frontend.widgets import errors_shown
 
@@ -74,7 +73,8 @@ def _delete(model: ModelOut) -> None:
         ):
             close_dialog()
             state.selected_model = None
-            go(PageName.MODELS)
+            # Not to the list: a timer of this page may be on its way (see `views/fit.py`).
+            st.rerun()
 
 
 def _do_delete(model: ModelOut) -> str:

@@ -69,8 +69,8 @@ def _draw_header(fit: FitOut) -> None:
             again = identity.api().rerun_fit(fit.id, key=uuid.uuid4().hex)
             go(PageName.FIT, id=again.id)
         draw_registration(fit, may_edit=may_edit)
-    # A timer that fires while the dialog leaves for the model's page would empty that page:
-    # its request names this page, and Streamlit clears the other one for it.
+    # Timers stop when the browser leaves a page, not when the server does: one that fires while
+    # the dialog leads to the model's page names this page, and Streamlit then clears that one.
     if fit.state.value == "succeeded" and fit.tracking == "pending" and not is_registering(fit):
         _watch_tracking(fit.id)
 

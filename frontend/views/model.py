@@ -40,7 +40,11 @@ def draw() -> None:
         model = identity.models_api().model(model_id)
     except NotThere:
         page_title(f"Model {model_id}")
-        not_there("model", model_id)
+        if notice := state.pop("notice"):  # it was deleted here
+            st.success(text.plain(notice))
+            link(PageName.MODELS, "Models")
+        else:
+            not_there("model", model_id)
         return
     may_edit = queries.may_edit(identity.api(), identity.current_user(), model.project_id)
     _draw_header(model, may_edit=may_edit)

@@ -28,8 +28,6 @@ COLUMNS: dict[str, Any] = {
 def draw() -> None:
     """The page."""
     page_title("Models", "A model is a fit that others use: it has versions and a champion.")
-    if notice := state.pop("notice"):
-        st.success(text.plain(notice))
     query = _draw_filters()
     models = identity.models_api().models(query)
     if not models:
