@@ -68,11 +68,11 @@ def _draw_header(model: ModelOut, *, may_edit: bool) -> None:
         st.caption(_state_sentence(model))
     with st.container(horizontal=True, vertical_alignment="center", key="model_header_actions"):
         if model.mirror == "recorded":
-            st.link_button("Open in MLflow ↗", mlflow_page(model.mlflow_url))
+            _link_mlflow(model)
+        else:
+            _watch_mirror(model.id)
         if may_edit:
             draw_settings(model)
-    if model.mirror == "pending":
-        _watch_mirror(model.id)
 
 
 def _state_sentence(model: ModelOut) -> str:
@@ -83,12 +83,19 @@ def _state_sentence(model: ModelOut) -> str:
     return f"{count}. Version {champion} answers whoever does not ask for another."
 
 
+def _link_mlflow(model: ModelOut) -> None:
+    st.link_button("Open in MLflow ↗", mlflow_page(model.mlflow_url))
+
+
 @st.fragment(run_every=MIRROR_SECONDS)
 def _watch_mirror(model_id: int) -> None:
+    """Redraws itself alone: somebody may be typing below."""
     with errors_shown("mirror"):
-        if identity.models_api().model(model_id).mirror == "recorded":
-            st.rerun()
-        st.caption("Being recorded in MLflow …")
+        model = identity.models_api().model(model_id)
+        if model.mirror == "recorded":
+            _link_mlflow(model)
+        else:
+            st.caption("Being recorded in MLflow …")
 
 
 def _draw_tabs(model: ModelOut, *, may_edit: bool) -> None:
