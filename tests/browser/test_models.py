@@ -14,6 +14,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)
 
+COOKIE = "goodfit_session"
+
 
 def _write_houses(path: Path, rows: int, *, noise: float, seed: int) -> Path:
     draw = random.Random(seed)  # noqa: S311  # a sample, not a secret
@@ -41,6 +43,9 @@ def page(stack: Stack, browser: Browser) -> Iterator[Page]:
     opened.get_by_label("Password", exact=True).fill(PASSWORD)
     opened.keyboard.press("Enter")
     expect(opened.get_by_text("Drop a CSV file here.")).to_be_visible()
+    # The cookie follows the page; an address typed before that asks for the password again.
+    while not any(cookie["name"] == COOKIE for cookie in context.cookies()):
+        opened.wait_for_timeout(100)
     yield opened
     context.close()
 
@@ -59,7 +64,9 @@ def _give_reason(page: Page, reason: str, label: str) -> None:
 
 
 def _open_tab(page: Page, name: str) -> None:
-    page.get_by_role("tab", name=name).click()
+    tab = page.get_by_role("tab", name=name)
+    tab.click()
+    expect(tab).to_have_attribute("aria-selected", "true")
 
 
 def _chip(page: Page, text: str) -> Locator:
@@ -158,4 +165,4 @@ def test_administrator_finds_accounts_retraining_and_jobs(page: Page, stack: Sta
     _open_tab(page, "Retraining")
     expect(page.get_by_text("Choose a model")).to_be_visible()
     _open_tab(page, "Jobs")
-    expect(page.locator(".st-key-health").get_by_text("database")).to_be_visible()
+    expect(page.locator(".st-key-health").get_by_text("database", exact=True)).to_be_visible()
