@@ -1,12 +1,17 @@
 """Bounds on request bodies, before anything reads them."""
 
+import asyncio
 import contextlib
 import re
+from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.core.errors import TooLarge
 from backend.core.problems import render
+
+# Work that may take hundreds of megabytes and a core within this process waits its turn here.
+HEAVY_WORK: Final = asyncio.Semaphore(2)
 
 
 class BodyTooLarge(Exception):

@@ -59,7 +59,7 @@ class RequestContext:
         started = time.perf_counter()
         try:
             await self.app(scope, receive, answer.send)
-        except Exception as error:
+        except Exception as error:  # the last border: the caller gets a problem with its id
             if self.on_error is None or answer.started:
                 raise
             await self.on_error(error)(scope, receive, answer.send)

@@ -14,20 +14,10 @@ from pydantic import (
     StringConstraints,
 )
 
+from backend.science.storable import storable
+
 MAXIMUM_ID = 2**63 - 1
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-def _storable(value: object) -> object:
-    """Refuse what asyncpg cannot encode or Postgres cannot store."""
-    if isinstance(value, str):
-        if "\x00" in value:
-            raise ValueError("text may not contain the character U+0000")
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise ValueError("text contains an unpaired surrogate") from None
-    return value
 
 
 def _one_line(name: str) -> str:
@@ -37,21 +27,21 @@ def _one_line(name: str) -> str:
     return name
 
 
-StorableText = Annotated[str, BeforeValidator(_storable)]
+StorableText = Annotated[str, BeforeValidator(storable)]
 # Length is checked after stripping only where the constraints come before the validator.
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
     AfterValidator(_one_line),
-    BeforeValidator(_storable),
+    BeforeValidator(storable),
 ]
 Description = Annotated[
-    str, StringConstraints(strip_whitespace=True, max_length=5_000), BeforeValidator(_storable)
+    str, StringConstraints(strip_whitespace=True, max_length=5_000), BeforeValidator(storable)
 ]
 Reason = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000),
-    BeforeValidator(_storable),
+    BeforeValidator(storable),
 ]
 ColumnName = Annotated[StorableText, StringConstraints(min_length=1, max_length=500)]
 Secret = Annotated[StorableText, StringConstraints(min_length=1, max_length=1_000)]

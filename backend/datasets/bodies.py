@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.core.errors import field_error
+from backend.core.openapi import multipart_body
 from backend.datasets import service
 from backend.datasets.inline import JSON_TYPE, parse_inline, receive_json
 from backend.datasets.intake import Upload, receive, workspace
@@ -25,18 +26,7 @@ UPLOAD_BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {"type": "string", "format": "binary"},
-                        "name": {"type": "string"},
-                        "description": {"type": "string"},
-                        "project_id": {"type": "integer"},
-                    },
-                }
-            },
+            **multipart_body(name="string", description="string", project_id="integer"),
             JSON_TYPE: {"schema": InlineTable.model_json_schema()},
         },
     }

@@ -13,6 +13,7 @@ from backend.accounts.dependencies import WriterDep
 from backend.core.deps import SessionDep
 from backend.core.errors import Conflict
 from backend.core.idempotency import IdempotencyDep
+from backend.core.limits import HEAVY_WORK
 from backend.core.schemas import Id, VersionNumber
 from backend.datasets import service
 from backend.datasets.bodies import contents, version_out
@@ -79,7 +80,8 @@ async def apply_recipe(
     # Cleaning a large table must hold neither lock nor connection.
     await session.close()
     blobs = request.app.state.blobs
-    frame, steps = await run_in_threadpool(_clean, blobs, parent.parquet_sha256, data.steps)
+    async with HEAVY_WORK:
+        frame, steps = await run_in_threadpool(_clean, blobs, parent.parquet_sha256, data.steps)
     answer = RecipeOut(steps=steps, rows=frame.height, columns=frame.width, version=None)
     if dry_run:
         response.status_code = status.HTTP_200_OK

@@ -99,7 +99,7 @@ async def _queue(session: AsyncSession) -> tuple[QueueCount, ...]:
 
 async def _by_state(session: AsyncSession, column: InstrumentedAttribute[str]) -> dict[str, int]:
     rows = await session.execute(select(column, func.count()).group_by(column))
-    return {state: count for state, count in rows.all()}  # noqa: C416  # typed this way only
+    return {state: count for state, count in rows.all()}  # noqa: C416  # a Row is typed as no pair
 
 
 async def _unrecorded(session: AsyncSession) -> tuple[int, float]:

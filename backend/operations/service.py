@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -32,6 +33,8 @@ from backend.operations.schemas import (
 from backend.settings import Settings
 from backend.storage.blobs import BlobStore
 from backend.storage.folders import FileFolder
+
+_log = logging.getLogger(__name__)
 
 MLFLOW_SECONDS: Final = 3.0
 
@@ -111,7 +114,8 @@ async def _checked(name: str, check: Callable[[], Awaitable[str]]) -> Component:
     began = time.perf_counter()
     try:
         detail = await check()
-    except Exception as error:
+    except Exception as error:  # a check may fail in any way; the answer is which part
+        _log.warning("check failed", extra={"part": name}, exc_info=error)
         return Component(name=name, state="failed", detail=f"{type(error).__name__}: no answer")
     took = round((time.perf_counter() - began) * 1000, 1)
     return Component(name=name, state="ok", detail=detail, milliseconds=took)

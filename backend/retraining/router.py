@@ -8,6 +8,7 @@ from backend.accounts.dependencies import AdminDep, ViewerDep
 from backend.core.deps import PageDep, SessionDep, SettingsDep, SignerDep
 from backend.core.etag import send_etag
 from backend.core.idempotency import IdempotencyDep
+from backend.core.openapi import multipart_body
 from backend.core.schemas import Id, Page
 from backend.retraining import schedules, service
 from backend.retraining.repository import RetrainingRepository
@@ -31,18 +32,7 @@ RETRAIN_BODY = {
     "requestBody": {
         "content": {
             "application/json": {"schema": RetrainRequest.model_json_schema()},
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {"type": "string", "format": "binary"},
-                        "metric": {"type": "string"},
-                        "minimum_gain": {"type": "number"},
-                        "require_approval": {"type": "boolean"},
-                    },
-                }
-            },
+            **multipart_body(metric="string", minimum_gain="number", require_approval="boolean"),
         }
     }
 }

@@ -9,6 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from backend.accounts.dependencies import ReaderDep
 from backend.core.deps import ReadSessionDep, SettingsDep
 from backend.core.errors import FieldProblem, Unprocessable
+from backend.core.openapi import multipart_body
 from backend.core.schemas import Id, VersionNumber
 from backend.registry.schemas import Alias
 from backend.serving import service
@@ -27,18 +28,7 @@ router = APIRouter(tags=["predictions"])
 AliasQuery = Annotated[Alias | None, Query(description="Default: champion")]
 VersionQuery = Annotated[VersionNumber | None, Query()]
 FILE_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}},
-                }
-            }
-        },
-    },
+    "requestBody": {"required": True, "content": multipart_body()},
     "responses": {
         "200": {
             "content": {

@@ -1,23 +1,19 @@
 """A file to predict for, on its way in, and the answer's file on its way out."""
 
-import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Final
 from urllib.parse import quote
 
 from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from backend.core.limits import HEAVY_WORK
 from backend.datasets.intake import Upload, receive
 from backend.serving.predictor import Predictor, Served
 from backend.settings import UploadSettings
 from backend.storage.blobs import CHUNK_BYTES
-
-# Each may take hundreds of megabytes and a core; the others wait their turn.
-HEAVY_AT_ONCE: Final = asyncio.Semaphore(2)
 
 
 async def answer_file(request: Request, served: Served, limits: UploadSettings) -> Response:
@@ -38,12 +34,12 @@ async def answer_file(request: Request, served: Served, limits: UploadSettings) 
         predictor: Predictor = request.app.state.predictor
         if served.takes_images:
             content = await run_in_threadpool(upload.path.read_bytes)
-            async with HEAVY_AT_ONCE:
+            async with HEAVY_WORK:
                 answer = await run_in_threadpool(predictor.predict_image, served, content)
             folder.cleanup()
             return JSONResponse(answer.model_dump(mode="json"))
         target = upload.path.with_suffix(".csv")
-        async with HEAVY_AT_ONCE:
+        async with HEAVY_WORK:
             await run_in_threadpool(predictor.predict_file, served, upload.path, target, limits)
     except BaseException:
         folder.cleanup()

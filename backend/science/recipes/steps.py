@@ -17,6 +17,8 @@ from pydantic import (
     model_validator,
 )
 
+from backend.science.storable import storable
+
 MOST_COLUMNS: Final = 2_000
 MOST_VALUES: Final = 1_000
 MOST_STEPS: Final = 100
@@ -25,19 +27,8 @@ LEAST_WHOLE: Final = -(2**63)
 GREATEST_WHOLE: Final = 2**63 - 1
 
 
-def _storable(value: object) -> object:
-    if isinstance(value, str):
-        if "\x00" in value:
-            raise ValueError("text may not contain the character U+0000")
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise ValueError("text contains an unpaired surrogate") from None
-    return value
-
-
-Text = Annotated[str, BeforeValidator(_storable), StringConstraints(max_length=LONGEST_TEXT)]
-Column = Annotated[str, BeforeValidator(_storable), StringConstraints(min_length=1, max_length=500)]
+Text = Annotated[str, BeforeValidator(storable), StringConstraints(max_length=LONGEST_TEXT)]
+Column = Annotated[str, BeforeValidator(storable), StringConstraints(min_length=1, max_length=500)]
 Columns = Annotated[list[Column], Field(min_length=1, max_length=MOST_COLUMNS)]
 
 
@@ -53,7 +44,7 @@ def _number(value: object) -> int | float:
 
 def _scalar(value: object) -> bool | int | float | str:
     if isinstance(value, str):
-        _storable(value)
+        storable(value)
         if len(value) > LONGEST_TEXT:
             raise ValueError(f"text has at most {LONGEST_TEXT:,} characters")
         return value
