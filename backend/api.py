@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from backend.accounts.router import internal as accounts_internal
 from backend.accounts.router import router as accounts
+from backend.accounts.users_router import router as users
 from backend.datasets.images_router import router as dataset_images
 from backend.datasets.recipes_router import router as dataset_recipes
 from backend.datasets.router import router as datasets
@@ -44,6 +45,7 @@ def build_router() -> APIRouter:
     parts = (
         accounts,
         accounts_internal,
+        users,
         projects,
         datasets,
         dataset_images,

@@ -7,7 +7,7 @@ from typing import TypeVar
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.accounts import service
+from backend.accounts import links, users
 from backend.accounts.repository import UserRepository
 from backend.core.access import SYSTEM, Role
 from backend.core.db import create_engine, create_sessions, transaction
@@ -40,7 +40,7 @@ def create_admin(settings: Settings, username: str, password: str) -> None:
     """An administrator with this name and password, made or brought back."""
 
     async def work(session: AsyncSession) -> None:
-        await service.ensure_admin(session, username=username, password=password)
+        await users.ensure_admin(session, username=username, password=password)
 
     _run(settings, work)
 
@@ -51,9 +51,9 @@ def first_signin_link(settings: Settings) -> str | None:
     async def work(session: AsyncSession) -> str | None:
         if settings.admin_username is not None and settings.admin_password is not None:
             password = settings.admin_password.get_secret_value()
-            users = UserRepository(session, SYSTEM)
-            if await users.find_by_name(settings.admin_username) is None:
-                await service.ensure_admin(
+            accounts = UserRepository(session, SYSTEM)
+            if await accounts.find_by_name(settings.admin_username) is None:
+                await users.ensure_admin(
                     session, username=settings.admin_username, password=password
                 )
             return None
@@ -63,17 +63,17 @@ def first_signin_link(settings: Settings) -> str | None:
 
 
 async def _link(session: AsyncSession, settings: Settings) -> str | None:
-    users = UserRepository(session, SYSTEM)
-    if await users.someone_can_administer():
+    accounts = UserRepository(session, SYSTEM)
+    if await accounts.someone_can_administer():
         return None
-    admin = await users.find_by_name(FIRST_ADMIN)
+    admin = await accounts.find_by_name(FIRST_ADMIN)
     if admin is None:
-        admin = await service.add_user(
+        admin = await users.add_user(
             session,
             User(username=FIRST_ADMIN, username_key=name_key(FIRST_ADMIN), role=Role.ADMIN.value),
         )
     lifetime = settings.auth.signin_link_lifetime
-    token = await service.make_signin_link(session, admin, lifetime)
+    token = await links.make_signin_link(session, admin, lifetime)
     return f"{settings.urls.dashboard}/?signin={token}"
 
 

@@ -25,7 +25,7 @@ from backend.operations.metrics import router as metrics
 from backend.rendering import Renderer
 from backend.serving.predictor import Predictor
 from backend.serving.service import KnownModels
-from backend.settings import Settings
+from backend.settings import Settings, names
 from backend.storage.blobs import BlobStore
 
 _log = logging.getLogger(__name__)
@@ -89,8 +89,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(
         BodyLimit, max_bytes=settings.uploads.max_json_bytes, streamed=STREAMED_PATHS
     )
-    hosts = [host.strip() for host in settings.allowed_hosts.split(",") if host.strip()]
-    app.add_middleware(AllowedHosts, allowed=hosts)
+    app.add_middleware(AllowedHosts, allowed=names(settings.allowed_hosts))
     app.add_middleware(RequestContext, on_error=problems.unexpected, observe=observe_request)
     return app
 

@@ -7,7 +7,7 @@ Built once by a composition root and passed on; inner modules never read the env
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic.fields import FieldInfo
@@ -32,6 +32,11 @@ def _strong(secret: SecretStr) -> SecretStr:
     if value in KNOWN_SECRETS or len(set(value)) < 8:
         raise ValueError("this secret is publicly known or trivial; generate one")
     return secret
+
+
+def names(text: str | None) -> tuple[str, ...]:
+    """The names in a comma separated setting."""
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
 
 
 StrongSecret = Annotated[SecretStr, AfterValidator(_strong)]
@@ -70,6 +75,9 @@ class SecretSettings(_Area):
     """Three independent secrets: signing tokens, calls between processes, Streamlit's cookies."""
 
     token_key: StrongSecret = Field(description="Signs access tokens and page cursors")
+    previous_token_key: StrongSecret | None = Field(
+        None, description="The key before a change of `token_key`: what it signed still counts"
+    )
     service_key: StrongSecret = Field(description="Lets dashboard and MLflow ask the API who calls")
     cookie_key: StrongSecret = Field(description="Signs Streamlit's own cookies")
 
@@ -99,12 +107,51 @@ class AuthSettings(_Area):
     session_lifetime: timedelta = timedelta(hours=12)
     ticket_lifetime: timedelta = timedelta(seconds=60)
     signin_link_lifetime: timedelta = timedelta(hours=1)
+    invitation_lifetime: timedelta = timedelta(days=7)
+    password_reset_lifetime: timedelta = timedelta(days=1)
+    api_token_lifetime: timedelta = Field(
+        timedelta(days=90), description="Of personal tokens whose maker names no expiry"
+    )
+    password_login: bool = Field(True, description="False: only by provider, token or link")
+    registration: Literal["off", "on", "domains"] = Field(
+        "off", description="Who may make an account: nobody, everybody, or by mail domain"
+    )
+    registration_domains: str | None = Field(None, description="Mail domains, comma separated")
     attempt_window: timedelta = timedelta(minutes=15)
     attempts_per_account: int = Field(10, ge=1)
     attempts_per_address: int = Field(100, ge=1)
     cookie_name: str = "goodfit_session"
-    cookie_secure: bool = Field(False, description="Set behind HTTPS: cookies only travel there")
+    cookie_secure: bool | None = Field(
+        None, description="Cookies travel by HTTPS only; default: as the dashboard's address says"
+    )
     trusted_proxies: str = Field("127.0.0.1", description="Proxies whose X-Forwarded-For counts")
+
+
+class OidcSettings(_Area):
+    """Signing in with an account at an OpenID provider; on where `issuer` is set."""
+
+    issuer: str | None = Field(None, description="Its address, under which it describes itself")
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+    name: str = Field("single sign-on", description="What the sign-in page calls it")
+    scopes: str = "openid profile email"
+    groups_claim: str = Field("groups", description="The claim that lists a person's groups")
+    admin_groups: str | None = Field(None, description="Groups whose people are administrators")
+    member_groups: str | None = Field(None, description="Groups whose people are members")
+    viewer_groups: str | None = Field(None, description="Groups whose people only read")
+    default_role: Literal["member", "viewer", "none"] = Field(
+        "member", description="Role of people in none of these groups; none: refused"
+    )
+    create_accounts: bool = Field(True, description="Whether strangers get an account")
+    flow_lifetime: timedelta = Field(
+        timedelta(minutes=10), description="How long somebody may take at the provider"
+    )
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "OidcSettings":
+        if self.issuer is not None and self.client_id is None:
+            raise ValueError("an issuer needs a client_id")
+        return self
 
 
 class FileSettings(_Area):
@@ -180,6 +227,7 @@ class Settings(BaseSettings):
     secrets: SecretSettings
     urls: UrlSettings = UrlSettings()
     auth: AuthSettings = AuthSettings()
+    oidc: OidcSettings = OidcSettings()
     files: FileSettings = FileSettings()
     uploads: UploadSettings = UploadSettings()
     fits: FitSettings = FitSettings()
@@ -189,6 +237,10 @@ class Settings(BaseSettings):
     dashboard_port: int = Field(8501, ge=1, le=65535)
     mlflow_port: int = Field(5000, ge=1, le=65535)
     allowed_hosts: str = Field("127.0.0.1,localhost", description="Host names, comma separated")
+    cors_origins: str | None = Field(
+        None, description="Sites whose pages may call the API, comma separated"
+    )
+    docs: bool = Field(True, description="Whether /docs and /openapi.json are served")
     log_level: str = "INFO"
     metrics_token: StrongSecret | None = Field(None, description="Lets Prometheus read /metrics")
     admin_username: str | None = Field(None, description="First administrator, made at start")
@@ -198,6 +250,12 @@ class Settings(BaseSettings):
     def _admin_is_whole(self) -> "Settings":
         if (self.admin_username is None) != (self.admin_password is None):
             raise ValueError("GOODFIT_ADMIN_USERNAME and GOODFIT_ADMIN_PASSWORD go together")
+        return self
+
+    @model_validator(mode="after")
+    def _somebody_can_sign_in(self) -> "Settings":
+        if not self.auth.password_login and self.oidc.issuer is None:
+            raise ValueError("without password_login there must be an oidc issuer")
         return self
 
     @classmethod
@@ -211,6 +269,12 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment beats its `_FILE` form; no dotenv, no secrets folder."""
         return init_settings, env_settings, _FileValues(settings_cls)
+
+    @property
+    def cookie_secure(self) -> bool:
+        if self.auth.cookie_secure is not None:
+            return self.auth.cookie_secure
+        return self.urls.dashboard.startswith("https://")
 
     @property
     def files_url(self) -> str:

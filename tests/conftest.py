@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
-from backend.accounts import service as accounts
+from backend.accounts import users
 from backend.core.access import Role, Viewer
 from backend.core.db import create_engine
 from backend.core.security import hash_password, name_key
@@ -107,7 +107,7 @@ async def make_user(
                 role=role.value,
                 password_hash=hashed,
             )
-            await accounts.add_user(session, user)
+            await users.add_user(session, user)
             await session.commit()
         return user
 

@@ -1,41 +1,96 @@
 """Who is calling, as a dependency: the permission stands in the route's signature."""
 
 import hmac
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Header, Request
 from fastapi.security import OAuth2PasswordBearer
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.accounts import service
 from backend.accounts.service import Client
-from backend.core.access import Role, Viewer
+from backend.core.access import Scope, Viewer
 from backend.core.deps import ReadSessionDep, SessionDep, SettingsDep
-from backend.core.errors import Forbidden, Unauthenticated
+from backend.core.errors import Forbidden, PersonRequired, ScopeTooLow, Unauthenticated
+from backend.settings import Settings
 
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _bearer = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token", auto_error=False)
+TokenDep = Annotated[str | None, Depends(_bearer)]
+
+
+async def get_client(request: Request) -> Client:
+    """Address and browser of the caller, cut to what is worth keeping."""
+    address = request.client.host if request.client else "unknown"
+    agent = request.headers.get("user-agent")
+    return Client(address=address, user_agent=agent[:200] if agent else None)
+
+
+ClientDep = Annotated[Client, Depends(get_client)]
+
+
+def _require_scope(viewer: Viewer, needed: Scope) -> None:
+    if not viewer.scope.includes(needed):
+        raise ScopeTooLow(f"This token is for {viewer.scope.value}; this needs {needed.value}.")
+
+
+async def _identified(
+    request: Request,
+    session: AsyncSession,
+    settings: Settings,
+    client: Client,
+    token: str | None,
+) -> Viewer:
+    viewer = (
+        await service.identify(session, token, settings, address=client.address) if token else None
+    )
+    if viewer is None:
+        raise Unauthenticated
+    # For the audit of what is refused later on.
+    request.state.viewer = viewer
+    return viewer
 
 
 async def get_viewer(
-    session: SessionDep, settings: SettingsDep, token: Annotated[str | None, Depends(_bearer)]
+    request: Request,
+    session: SessionDep,
+    settings: SettingsDep,
+    client: ClientDep,
+    token: TokenDep,
 ) -> Viewer:
-    """The caller behind a valid access token."""
-    viewer = await service.identify(session, token, settings) if token else None
-    if viewer is None:
-        raise Unauthenticated
+    """The caller behind a valid access token or personal token."""
+    viewer = await _identified(request, session, settings, client, token)
+    _require_scope(viewer, Scope.READ if request.method in SAFE_METHODS else Scope.WRITE)
     return viewer
 
 
 ViewerDep = Annotated[Viewer, Depends(get_viewer, scope="function")]
 
 
-async def get_reader(
-    session: ReadSessionDep, settings: SettingsDep, token: Annotated[str | None, Depends(_bearer)]
+async def get_predicting(
+    request: Request,
+    session: ReadSessionDep,
+    settings: SettingsDep,
+    client: ClientDep,
+    token: TokenDep,
 ) -> Viewer:
-    """The caller of a route that only looks something up."""
-    return await get_viewer(session, settings, token)
+    """The caller of a route that predicts, or says what a model is asked."""
+    viewer = await _identified(request, session, settings, client, token)
+    _require_scope(viewer, Scope.PREDICT)
+    return viewer
 
 
-ReaderDep = Annotated[Viewer, Depends(get_reader, scope="function")]
+PredictDep = Annotated[Viewer, Depends(get_predicting, scope="function")]
+
+
+async def get_person(viewer: ViewerDep) -> Viewer:
+    """Somebody who signed in: a token never makes accounts, passwords or tokens."""
+    if not viewer.is_person:
+        raise PersonRequired("A token cannot do this. Sign in, and do it there.")
+    return viewer
+
+
+PersonDep = Annotated[Viewer, Depends(get_person, scope="function")]
 
 
 async def get_writer(viewer: ViewerDep) -> Viewer:
@@ -49,13 +104,21 @@ WriterDep = Annotated[Viewer, Depends(get_writer, scope="function")]
 
 
 async def get_admin(viewer: ViewerDep) -> Viewer:
-    """An administrator."""
-    if viewer.role is not Role.ADMIN:
+    """An administrator, with a token only where that reaches everything."""
+    if not viewer.sees_everything:
         raise Forbidden("This is for administrators.")
     return viewer
 
 
 AdminDep = Annotated[Viewer, Depends(get_admin, scope="function")]
+
+
+async def get_admin_person(viewer: PersonDep) -> Viewer:
+    """An administrator who signed in."""
+    return await get_admin(viewer)
+
+
+AdminPersonDep = Annotated[Viewer, Depends(get_admin_person, scope="function")]
 
 
 async def require_service_key(
@@ -65,13 +128,3 @@ async def require_service_key(
     expected = settings.secrets.service_key.get_secret_value()
     if not hmac.compare_digest(x_goodfit_service_key.encode(), expected.encode()):
         raise Unauthenticated
-
-
-async def get_client(request: Request) -> Client:
-    """Address and browser of the caller, cut to what is worth keeping."""
-    address = request.client.host if request.client else "unknown"
-    agent = request.headers.get("user-agent")
-    return Client(address=address, user_agent=agent[:200] if agent else None)
-
-
-ClientDep = Annotated[Client, Depends(get_client)]

@@ -6,34 +6,27 @@ from fastapi import APIRouter, Depends, Form, Response, status
 
 from backend.accounts import service
 from backend.accounts.dependencies import (
-    AdminDep,
     ClientDep,
     ViewerDep,
     require_service_key,
 )
-from backend.accounts.repository import SessionRepository, UserRepository
+from backend.accounts.repository import SessionRepository
 from backend.accounts.schemas import (
     BrowserSessionOut,
     Identity,
     Introspect,
-    LinkSignIn,
+    LinkToken,
     Logout,
-    PasswordChange,
     SessionList,
     SessionOut,
     TicketOut,
     TicketRedeem,
     TokenOut,
-    UserCreate,
-    UserOut,
-    UserUpdate,
 )
-from backend.core.deps import PageDep, SessionDep, SettingsDep, SignerDep
+from backend.core.deps import SessionDep, SettingsDep
 from backend.core.errors import field_error
-from backend.core.etag import IfMatchDep, check_match, send_etag
-from backend.core.schemas import Id, Page, Secret, StorableText
+from backend.core.schemas import Id, Secret, StorableText
 from backend.core.security import BROWSER_PREFIX
-from backend.tables import User
 
 router = APIRouter(tags=["accounts"])
 # Called by the dashboard and by MLflow's gate; never meant for people.
@@ -73,7 +66,7 @@ async def sign_in_by_link(
     session: SessionDep,
     settings: SettingsDep,
     client: ClientDep,
-    data: LinkSignIn,
+    data: LinkToken,
     response: Response,
 ) -> TokenOut:
     """Sign in with a one-time link."""
@@ -126,50 +119,6 @@ async def sign_out_browser(session: SessionDep, data: Introspect) -> None:
     await service.sign_out_token(session, data.token)
 
 
-def _user_out(user: User) -> UserOut:
-    return UserOut(
-        id=user.id,
-        username=user.username,
-        email=user.email,
-        role=user.platform_role,
-        has_password=user.password_hash is not None,
-        disabled=user.disabled_at is not None,
-        created_at=user.created_at,
-    )
-
-
-@router.get("/users/me")
-async def read_me(session: SessionDep, viewer: ViewerDep, response: Response) -> UserOut:
-    """The caller's own account."""
-    me = _user_out(await UserRepository(session, viewer).get(viewer.user_id))
-    send_etag(response, me)
-    return me
-
-
-@router.patch("/users/me")
-async def update_me(
-    session: SessionDep,
-    viewer: ViewerDep,
-    data: UserUpdate,
-    if_match: IfMatchDep,
-    response: Response,
-) -> UserOut:
-    """Change one's own mail address."""
-    user = await UserRepository(session, viewer).get(viewer.user_id, for_update=True)
-    check_match(if_match, _user_out(user))
-    user.email = data.email
-    await session.flush()
-    me = _user_out(user)
-    send_etag(response, me)
-    return me
-
-
-@router.post("/users/me/password", status_code=status.HTTP_204_NO_CONTENT)
-async def change_password(session: SessionDep, viewer: ViewerDep, data: PasswordChange) -> None:
-    """Set one's password; every other session of the account ends."""
-    await service.change_password(session, viewer, old=data.old_password, new=data.new_password)
-
-
 @router.get("/users/me/sessions")
 async def list_sessions(session: SessionDep, viewer: ViewerDep) -> SessionList:
     """Where the account is signed in."""
@@ -196,33 +145,3 @@ async def end_session(session: SessionDep, viewer: ViewerDep, session_id: Id) ->
     """End one of one's own sessions."""
     sessions = SessionRepository(session, viewer)
     await sessions.revoke(await sessions.get_own(session_id))
-
-
-@router.get("/users")
-async def list_users(
-    session: SessionDep, viewer: AdminDep, page: PageDep, signer: SignerDep
-) -> Page[UserOut]:
-    """All accounts, for administrators."""
-    rows, next_cursor = await UserRepository(session, viewer).page(page, signer)
-    return Page[UserOut](items=[_user_out(row) for row in rows], next_cursor=next_cursor)
-
-
-@router.post("/users", status_code=status.HTTP_201_CREATED)
-async def create_user(
-    session: SessionDep, _admin: AdminDep, data: UserCreate, response: Response
-) -> UserOut:
-    """A new account, made by an administrator."""
-    user = _user_out(await service.create_user(session, data))
-    response.headers["Location"] = f"/api/v1/users/{user.id}"
-    send_etag(response, user)
-    return user
-
-
-@router.get("/users/{user_id}")
-async def read_user(
-    session: SessionDep, viewer: AdminDep, user_id: Id, response: Response
-) -> UserOut:
-    """One account, for administrators."""
-    user = _user_out(await UserRepository(session, viewer).get(user_id))
-    send_etag(response, user)
-    return user

@@ -1,11 +1,13 @@
 """What the accounts routes take and answer."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
-from backend.core.access import Role
-from backend.core.schemas import Id, Schema, Secret, StorableText, Timestamp
+from backend.core.access import Role, Scope
+from backend.core.schemas import Id, Name, Schema, Secret, StorableText, Timestamp, one_line
+from backend.science.storable import storable
 
 MINIMUM_PASSWORD_LENGTH = 12
 
@@ -23,31 +25,179 @@ Email = Annotated[
 ]
 
 
+DisplayName = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=200),
+    AfterValidator(one_line),
+    BeforeValidator(storable),
+]
+UserKind = Literal["person", "service"]
+UserState = Literal["active", "invited", "disabled"]
+LinkPurpose = Literal["sign_in", "invitation", "password_reset"]
+
+
 class UserOut(Schema):
-    """An account as others may see it."""
+    """An account as its owner and administrators see it."""
 
     id: int
     username: str
+    kind: UserKind
+    display_name: str
     email: str | None
+    email_verified: bool
     role: Role
     has_password: bool
     disabled: bool
+    # Until when the open invitation counts; null where there is none.
+    invited_until: Timestamp | None
     created_at: Timestamp
 
 
 class UserCreate(Schema):
-    """A new account, made by an administrator."""
+    """A new account, made by an administrator; without a password it is an invitation."""
 
     username: Username
+    display_name: DisplayName = ""
     email: Email | None = None
     role: Role = Role.MEMBER
-    password: NewPassword
+    password: NewPassword | None = None
+
+
+class LinkOut(Schema):
+    """A one-time link for somebody; it is shown this once."""
+
+    url: str
+    expires_at: Timestamp
+
+
+class UserCreated(UserOut):
+    """A new account, with the link that invites its owner."""
+
+    invitation: LinkOut | None
+
+
+class UserAdminUpdate(Schema):
+    """What administrators may change; what is left out stays."""
+
+    display_name: DisplayName = ""
+    email: Email | None = None
+    role: Role = Role.MEMBER
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UserFilter:
+    """Which accounts a list is about."""
+
+    name_contains: str | None = None
+    role: Role | None = None
+    kind: UserKind | None = None
+    state: UserState | None = None
+
+
+class HoldingOut(Schema):
+    """A project that has no other owner, and what is in it."""
+
+    project_id: int
+    name: str
+    personal: bool
+    members: int
+    datasets: int
+    fits: int
+    models: int
+
+
+class HoldingsOut(Schema):
+    """What would need an heir if the account were deleted."""
+
+    items: list[HoldingOut]
 
 
 class UserUpdate(Schema):
-    """What people may change about themselves."""
+    """What people may change about themselves; what is left out stays."""
 
-    email: Email | None
+    display_name: DisplayName = ""
+    email: Email | None = None
+
+
+class Registration(Schema):
+    """An account that somebody makes for themselves."""
+
+    username: Username
+    display_name: DisplayName = ""
+    email: Email | None = None
+    password: NewPassword
+
+
+class SignInOptions(Schema):
+    """Which ways in there are."""
+
+    password: bool
+    registration: Literal["off", "on", "domains"]
+    registration_domains: list[str]
+    # What the provider is called; null where there is none.
+    provider: str | None
+
+
+class LinkToken(Schema):
+    """The token of a one-time link."""
+
+    token: Secret
+
+
+class LinkInfo(Schema):
+    """What a one-time link is for."""
+
+    purpose: LinkPurpose
+    username: str
+    expires_at: Timestamp
+
+
+class PasswordByLink(Schema):
+    """The password that an invited or forgetful user sets."""
+
+    token: Secret
+    new_password: NewPassword
+
+
+class ServiceAccountCreate(Schema):
+    """An account for programs: tokens, and no password."""
+
+    username: Username
+    display_name: DisplayName = ""
+    role: Role = Role.MEMBER
+
+
+class ApiTokenCreate(Schema):
+    """A personal token; without `expires_at` it counts as long as the settings say."""
+
+    name: Name
+    scope: Scope = Scope.READ
+    project_id: Id | None = None
+    # null: never.
+    expires_at: Timestamp | None = None
+
+
+class ApiTokenOut(Schema):
+    """A personal token without its text."""
+
+    id: int
+    name: str
+    hint: str
+    scope: Scope
+    project_id: int | None
+    username: str
+    created_by: str
+    created_at: Timestamp
+    expires_at: Timestamp | None
+    last_used_at: Timestamp | None
+    last_address: str | None
+
+
+class ApiTokenCreated(ApiTokenOut):
+    """A new token; its text is shown this once."""
+
+    token: str
 
 
 class PasswordChange(Schema):
@@ -93,12 +243,6 @@ class BrowserSessionOut(Schema):
     max_age: int
 
 
-class LinkSignIn(Schema):
-    """The token of a one-time sign-in link."""
-
-    token: Secret
-
-
 class Introspect(Schema):
     """A token that somebody showed to another process."""
 
@@ -112,6 +256,9 @@ class Identity(Schema):
     user_id: Id | None = None
     username: str | None = None
     role: Role | None = None
+    scope: Scope | None = None
+    # The only project that the token reaches.
+    project_id: Id | None = None
 
 
 class SessionOut(Schema):

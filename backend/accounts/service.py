@@ -1,15 +1,11 @@
 """Signing in, staying signed in, signing out; making accounts."""
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Final, ParamSpec, TypeVar
 
 from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.accounts import passwords
 from backend.accounts.repository import (
     SessionRepository,
     UserRepository,
@@ -18,49 +14,35 @@ from backend.accounts.repository import (
     spend_refresh_token,
     spend_ticket,
 )
-from backend.accounts.schemas import TokenOut, UserCreate
-from backend.core.access import SYSTEM, Role, Viewer
+from backend.accounts.schemas import TokenOut
+from backend.core.access import SYSTEM, Viewer
 from backend.core.db import database_time
 from backend.core.errors import (
-    Conflict,
     CredentialsRejected,
     TooManyRequests,
-    field_error,
 )
 from backend.core.security import (
     BROWSER_PREFIX,
-    LINK_PREFIX,
     REFRESH_PREFIX,
     TICKET_PREFIX,
     AccessClaims,
     decode_access_token,
     encode_access_token,
-    hash_password,
     name_key,
     new_token,
     token_hash,
-    verify_password,
 )
 from backend.settings import AuthSettings, Settings
 from backend.tables import (
     RefreshToken,
     SignInAttempt,
-    SignInLink,
     SignInSession,
     Ticket,
     User,
 )
 
-P = ParamSpec("P")
-Result = TypeVar("Result")
-# Each hash takes 64 MB and a core for a twentieth of a second.
-_hashing: Final = asyncio.Semaphore(2)
 # One text for unknown, wrong and disabled: the answer must not tell accounts apart.
 REJECTED = "Incorrect username or password."
-
-
-# Names under which the platform itself acts, here and in MLflow.
-RESERVED_NAMES: Final = frozenset({"system", "goodfit-service"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +53,9 @@ class Client:
     user_agent: str | None
 
 
-async def identify(session: AsyncSession, token: str, settings: Settings) -> Viewer | None:
+async def identify(
+    session: AsyncSession, token: str, settings: Settings, *, address: str | None = None
+) -> Viewer | None:
     """Who holds this access token now: signing out, disabling or a new role count at once."""
     key = settings.secrets.token_key.get_secret_value()
     claims = decode_access_token(token, key=key)
@@ -82,7 +66,7 @@ async def identify(session: AsyncSession, token: str, settings: Settings) -> Vie
     if found is None or found[1].id != claims.user_id:
         return None
     await sessions.touch(found[0])
-    return _viewer(*found)
+    return _viewer(*found, address=address)
 
 
 async def identify_browser(session: AsyncSession, token: str) -> Viewer | None:
@@ -91,9 +75,13 @@ async def identify_browser(session: AsyncSession, token: str) -> Viewer | None:
     return None if found is None else _viewer(*found)
 
 
-def _viewer(row: SignInSession, user: User) -> Viewer:
+def _viewer(row: SignInSession, user: User, *, address: str | None = None) -> Viewer:
     return Viewer(
-        user_id=user.id, username=user.username, role=user.platform_role, session_id=row.id
+        user_id=user.id,
+        username=user.username,
+        role=user.platform_role,
+        session_id=row.id,
+        address=address,
     )
 
 
@@ -106,22 +94,16 @@ async def sign_in(
     await _refuse_too_many(session, username, client, settings.auth)
     user = await UserRepository(session, SYSTEM).find_by_name(username)
     password_hash = user.password_hash if user else None
-    matches = await _in_thread(verify_password, password, password_hash)
+    matches = await passwords.fits(password, password_hash)
     if user is None or not matches or user.disabled_at is not None:
         session.add(SignInAttempt(account_key=name_key(username)[:200], address=client.address))
         await session.flush()
         raise CredentialsRejected(REJECTED)
-    return await _open_session(session, user, client, settings)
+    return await open_session(session, user, client, settings)
 
 
 def _account_lock(username: str) -> ColumnElement[int]:
     return func.hashtextextended(f"sign in {name_key(username)[:200]}", 0)
-
-
-async def _in_thread(function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
-    """Hashing is slow on purpose: off the event loop, and a few at a time."""
-    async with _hashing:
-        return await asyncio.to_thread(function, *args, **kwargs)
 
 
 async def _refuse_too_many(
@@ -159,10 +141,10 @@ async def sign_in_by_link(
     user = None if user_id is None else await session.get(User, user_id)
     if user is None or user.disabled_at is not None:
         raise CredentialsRejected("This sign-in link is used up, expired or unknown.")
-    return await _open_session(session, user, client, settings)
+    return await open_session(session, user, client, settings)
 
 
-async def _open_session(
+async def open_session(
     session: AsyncSession, user: User, client: Client, settings: Settings
 ) -> TokenOut:
     row = SignInSession(
@@ -285,71 +267,3 @@ async def redeem_ticket(session: AsyncSession, ticket: str) -> tuple[str, int]:
     await session.flush()
     now = await database_time(session)
     return token, int((parent.expires_at - now).total_seconds())
-
-
-async def create_user(session: AsyncSession, data: UserCreate) -> User:
-    """A new account; the name must be free, also for look-alikes."""
-    user = User(
-        username=data.username,
-        username_key=name_key(data.username),
-        email=data.email,
-        role=data.role.value,
-        password_hash=await _in_thread(hash_password, data.password),
-    )
-    return await add_user(session, user)
-
-
-async def add_user(session: AsyncSession, user: User) -> User:
-    """Insert an account or say that its name is taken."""
-    if user.username_key in RESERVED_NAMES:
-        raise Conflict(f"The user name {user.username!r} is reserved.", code="name_taken")
-    try:
-        async with session.begin_nested():
-            session.add(user)
-            await session.flush()
-    except IntegrityError:
-        raise Conflict(f"The user name {user.username!r} is taken.", code="name_taken") from None
-    return user
-
-
-async def change_password(
-    session: AsyncSession, viewer: Viewer, *, old: str | None, new: str
-) -> None:
-    """Set a password; where there is one the old one is asked for. Other sessions end."""
-    user = await UserRepository(session, viewer).get(viewer.user_id)
-    if user.password_hash is not None and not await _in_thread(
-        verify_password, old or "", user.password_hash
-    ):
-        raise field_error("old_password", msg="this is not the present password")
-    user.password_hash = await _in_thread(hash_password, new)
-    await session.flush()
-    await SessionRepository(session, viewer).revoke_user(user.id, keep=viewer.session_id)
-
-
-async def make_signin_link(session: AsyncSession, user: User, lifetime: timedelta) -> str:
-    """The token of a new one-time link for the user."""
-    token = new_token(LINK_PREFIX)
-    session.add(
-        SignInLink(
-            token_hash=token_hash(token),
-            user_id=user.id,
-            expires_at=await database_time(session, after=lifetime),
-        )
-    )
-    await session.flush()
-    return token
-
-
-async def ensure_admin(session: AsyncSession, *, username: str, password: str) -> User:
-    """The named administrator with this password, made or brought back."""
-    data = UserCreate(username=username, role=Role.ADMIN, password=password)
-    user = await UserRepository(session, SYSTEM).find_by_name(username)
-    if user is None:
-        return await create_user(session, data)
-    user.role = Role.ADMIN.value
-    user.password_hash = await _in_thread(hash_password, data.password)
-    user.disabled_at = None
-    await session.flush()
-    # Whoever needed this may have lost the account to somebody who is still signed in.
-    await SessionRepository(session, SYSTEM).revoke_user(user.id)
-    return user

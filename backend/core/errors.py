@@ -4,6 +4,8 @@ AppError
 ├── Unauthenticated            401
 │   └── CredentialsRejected    401
 ├── Forbidden                  403
+│   ├── ScopeTooLow            403
+│   └── PersonRequired         403
 ├── NotFound                   404
 ├── Conflict                   409
 ├── PreconditionFailed         412
@@ -75,6 +77,18 @@ class Forbidden(AppError):
 
     status = 403
     code = "forbidden"
+
+
+class ScopeTooLow(Forbidden):
+    """This token may not be used for that"""
+
+    code = "scope_too_low"
+
+
+class PersonRequired(Forbidden):
+    """A token cannot do this"""
+
+    code = "person_required"
 
 
 class NotFound(AppError):

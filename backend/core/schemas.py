@@ -20,7 +20,7 @@ MAXIMUM_ID = 2**63 - 1
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-def _one_line(name: str) -> str:
+def one_line(name: str) -> str:
     """Names stand in tables, logs and file names: no line breaks, nothing that turns text round."""
     if any(unicodedata.category(c) in ("Cc", "Zl", "Zp") or c in _TURNING for c in name):
         raise ValueError("a name may not contain control characters or line breaks")
@@ -32,7 +32,7 @@ StorableText = Annotated[str, BeforeValidator(storable)]
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-    AfterValidator(_one_line),
+    AfterValidator(one_line),
     BeforeValidator(storable),
 ]
 Description = Annotated[

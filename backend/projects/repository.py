@@ -2,7 +2,7 @@
 
 from operator import attrgetter
 
-from sqlalchemy import ColumnElement, Select, select, true
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from backend.core.access import ProjectRole, Viewer
@@ -19,11 +19,15 @@ SORT_KEYS = {
 def visible_in_project(
     project_id: InstrumentedAttribute[int], viewer: Viewer
 ) -> ColumnElement[bool]:
-    """Whether the viewer may read what belongs to this project."""
-    if viewer.sees_everything:
-        return true()
-    memberships = select(ProjectMember.project_id).where(ProjectMember.user_id == viewer.user_id)
-    return project_id.in_(memberships)
+    """Whether the viewer may read what belongs to this project: the only rule there is."""
+    readable = select(Project.id).where(Project.trashed_at.is_(None))
+    if not viewer.sees_everything:
+        readable = readable.join(ProjectMember, ProjectMember.project_id == Project.id).where(
+            ProjectMember.user_id == viewer.user_id
+        )
+    if viewer.project_id is not None:
+        readable = readable.where(Project.id == viewer.project_id)
+    return project_id.in_(readable)
 
 
 class ProjectRepository(ScopedRepository[Project]):

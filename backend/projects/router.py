@@ -19,8 +19,15 @@ def _project_out(project: Project, role: ProjectRole | None) -> ProjectOut:
     return ProjectOut(
         id=project.id,
         name=project.name,
+        description=project.description,
         slug=project.slug,
         personal=project.personal,
+        archived=project.archived_at is not None,
+        members=0,
+        datasets=0,
+        fits=0,
+        models=0,
+        created_by="",
         my_role=role,
         created_at=project.created_at,
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from backend.accounts.dependencies import ReaderDep
+from backend.accounts.dependencies import PredictDep
 from backend.core.deps import ReadSessionDep, SettingsDep
 from backend.core.errors import FieldProblem, Unprocessable
 from backend.core.openapi import multipart_body
@@ -71,7 +71,7 @@ async def _predict_texts(request: Request, served: Served, reserved: set[str]) -
 @router.get("/models/{model_id}/schema")
 async def read_model_schema(
     session: ReadSessionDep,
-    viewer: ReaderDep,
+    viewer: PredictDep,
     known: KnownDep,
     model_id: Id,
     alias: AliasQuery = None,
@@ -87,7 +87,7 @@ async def read_model_schema(
 async def predict_by_model(
     request: Request,
     session: ReadSessionDep,
-    viewer: ReaderDep,
+    viewer: PredictDep,
     known: KnownDep,
     model_id: Id,
     data: ModelPredictRequest,
@@ -104,7 +104,7 @@ async def predict_by_model(
 async def predict_one_by_model(
     request: Request,
     session: ReadSessionDep,
-    viewer: ReaderDep,
+    viewer: PredictDep,
     known: KnownDep,
     model_id: Id,
     alias: AliasQuery = None,
@@ -122,7 +122,7 @@ async def predict_one_by_model(
 async def predict_file_by_model(
     request: Request,
     session: ReadSessionDep,
-    viewer: ReaderDep,
+    viewer: PredictDep,
     known: KnownDep,
     settings: SettingsDep,
     model_id: Id,
@@ -139,7 +139,7 @@ async def predict_file_by_model(
 
 @router.get("/fits/{fit_id}/schema")
 async def read_fit_schema(
-    session: ReadSessionDep, viewer: ReaderDep, known: KnownDep, fit_id: Id
+    session: ReadSessionDep, viewer: PredictDep, known: KnownDep, fit_id: Id
 ) -> SchemaOut:
     """What the fit is asked and what it answers."""
     return service.describe(await service.served_fit(session, viewer, known, fit_id))
@@ -149,7 +149,7 @@ async def read_fit_schema(
 async def predict_by_fit(
     request: Request,
     session: ReadSessionDep,
-    viewer: ReaderDep,
+    viewer: PredictDep,
     known: KnownDep,
     fit_id: Id,
     data: PredictRequest,
@@ -162,7 +162,7 @@ async def predict_by_fit(
 
 @router.get("/fits/{fit_id}/predict")
 async def predict_one_by_fit(
-    request: Request, session: ReadSessionDep, viewer: ReaderDep, known: KnownDep, fit_id: Id
+    request: Request, session: ReadSessionDep, viewer: PredictDep, known: KnownDep, fit_id: Id
 ) -> PredictOut:
     """Predict for one row whose columns are query parameters; an empty one is missing."""
     served = await service.served_fit(session, viewer, known, fit_id)
@@ -174,7 +174,7 @@ async def predict_one_by_fit(
 async def predict_file_by_fit(
     request: Request,
     session: ReadSessionDep,
-    viewer: ReaderDep,
+    viewer: PredictDep,
     known: KnownDep,
     settings: SettingsDep,
     fit_id: Id,

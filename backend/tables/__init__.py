@@ -1,5 +1,6 @@
 """All tables; importing this package fills the one metadata."""
 
+from backend.tables.audit import AuditEvent
 from backend.tables.base import Table
 from backend.tables.dataset import Dataset, DatasetVersion
 from backend.tables.fit import Fit
@@ -13,18 +14,30 @@ from backend.tables.model import (
     RetrainingPolicy,
 )
 from backend.tables.project import Project, ProjectMember
-from backend.tables.signin import RefreshToken, SignInAttempt, SignInLink, SignInSession, Ticket
-from backend.tables.user import User
+from backend.tables.signin import (
+    ApiToken,
+    OidcFlow,
+    RefreshToken,
+    SignInAttempt,
+    SignInLink,
+    SignInSession,
+    Ticket,
+)
+from backend.tables.user import ExternalIdentity, User
 
 __all__ = [
     "AliasChange",
+    "ApiToken",
+    "AuditEvent",
     "Dataset",
     "DatasetVersion",
+    "ExternalIdentity",
     "Fit",
     "IdempotencyKey",
     "Model",
     "ModelAlias",
     "ModelVersion",
+    "OidcFlow",
     "Project",
     "ProjectMember",
     "RefreshToken",

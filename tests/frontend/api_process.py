@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 
 from backend.accounts.schemas import (
     BrowserSessionOut,
-    LinkSignIn,
+    LinkToken,
     PasswordChange,
     SessionList,
     SessionOut,
@@ -147,7 +147,7 @@ def _add_token(app: FastAPI, world: World, _user: Any) -> None:
 
 def _add_sign_in(app: FastAPI, world: World, user: Any) -> None:
     @app.post("/api/v1/auth/link")
-    def link(data: LinkSignIn) -> TokenOut:
+    def link(data: LinkToken) -> TokenOut:
         if world.link_spent or data.token != LINK:
             raise Refusal(401, "This link is spent.")
         world.link_spent = True
@@ -223,8 +223,15 @@ def _add_own_account(app: FastAPI, world: World, user: Any) -> None:
         own = ProjectOut(
             id=me.id,
             name=me.username,
+            description="",
             slug=me.username,
             personal=True,
+            archived=False,
+            members=1,
+            datasets=0,
+            fits=0,
+            models=0,
+            created_by=me.username,
             my_role=ProjectRole.OWNER,
             created_at=NOW,
         )

@@ -95,10 +95,14 @@ class World:
         self.users[name] = UserOut(
             id=number,
             username=name,
+            kind="person",
+            display_name="",
             email=None,
+            email_verified=False,
             role=role,
             has_password=has_password,
             disabled=False,
+            invited_until=None,
             created_at=NOW,
         )
         if has_password:

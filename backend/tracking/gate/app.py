@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             dashboard_url=settings.urls.dashboard,
             mlflow_url=settings.urls.mlflow,
             cookie_name=settings.auth.cookie_name,
-            cookie_secure=settings.auth.cookie_secure,
+            cookie_secure=settings.cookie_secure,
             service_key=service_key,
         ),
         directory=CallerDirectory(settings.urls.api_for_processes, service_key),
