@@ -6,6 +6,8 @@ BIN := .venv/bin
 # UP=--detach leaves the stack in the background; PYTEST="-k name" chooses tests.
 UP ?=
 PYTEST ?=
+# Much of a test's time is waiting for processes; tests of one file share what they started.
+PARALLEL ?= -n auto --maxprocesses 4 --dist loadfile
 BENCH ?=
 
 UV = $(shell command -v uv || printf %s $(BIN)/uv)
@@ -44,7 +46,7 @@ check: set-up-dev  ## style, types, imports, migrations, conventions
 
 test: set-up-dev  ## all tests, on a PostgreSQL of their own
 	@browser="$$(.ci/browser | tail -n 1)"; \
-	GOODFIT_CHROMIUM="$$browser" exec $(BIN)/python -m pytest $(PYTEST)
+	GOODFIT_CHROMIUM="$$browser" exec $(BIN)/python -m pytest $(PARALLEL) $(PYTEST)
 
 format: set-up-dev  ## format the code, repair what can be repaired
 	$(BIN)/ruff format .

@@ -4,9 +4,13 @@ import re
 
 from fastapi import APIRouter
 
+from backend.accounts.oidc_router import internal as oidc_internal
+from backend.accounts.registration_router import router as registration
 from backend.accounts.router import internal as accounts_internal
 from backend.accounts.router import router as accounts
+from backend.accounts.tokens_router import router as tokens
 from backend.accounts.users_router import router as users
+from backend.audit.router import router as audit
 from backend.datasets.images_router import router as dataset_images
 from backend.datasets.recipes_router import router as dataset_recipes
 from backend.datasets.router import router as datasets
@@ -14,6 +18,7 @@ from backend.fits.catalogue_router import router as estimators
 from backend.fits.plots_router import router as fit_plots
 from backend.fits.router import router as fits
 from backend.operations.router import router as operations
+from backend.projects.owners_router import router as owners
 from backend.projects.router import router as projects
 from backend.registry.router import router as models
 from backend.retraining.router import router as retraining
@@ -28,6 +33,10 @@ PUBLIC_ROUTES = frozenset(
         ("GET", "/readyz"),
         ("POST", f"{PREFIX}/auth/token"),
         ("POST", f"{PREFIX}/auth/link"),
+        ("GET", f"{PREFIX}/auth/options"),
+        ("POST", f"{PREFIX}/auth/register"),
+        ("POST", f"{PREFIX}/auth/links/check"),
+        ("POST", f"{PREFIX}/auth/password"),
     }
 )
 
@@ -45,7 +54,11 @@ def build_router() -> APIRouter:
     parts = (
         accounts,
         accounts_internal,
+        registration,
+        oidc_internal,
         users,
+        owners,
+        tokens,
         projects,
         datasets,
         dataset_images,
@@ -57,6 +70,7 @@ def build_router() -> APIRouter:
         predictions,
         retraining,
         operations,
+        audit,
     )
     for part in parts:
         router.include_router(part)

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import chain, count
 from typing import TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.accounts import links, users
-from backend.accounts.repository import UserRepository
+from backend.accounts.user_repository import UserRepository
 from backend.core.access import SYSTEM, Role
+from backend.core.audit import Action, about, record
 from backend.core.db import create_engine, create_sessions, transaction
 from backend.core.schema_check import current_revision, head_revision
 from backend.core.security import name_key
@@ -46,17 +48,16 @@ def create_admin(settings: Settings, username: str, password: str) -> None:
 
 
 def first_signin_link(settings: Settings) -> str | None:
-    """A one-time link, as long as no administrator can sign in with a password."""
+    """A one-time link, as long as no administrator can sign in."""
 
     async def work(session: AsyncSession) -> str | None:
         if settings.admin_username is not None and settings.admin_password is not None:
             password = settings.admin_password.get_secret_value()
-            accounts = UserRepository(session, SYSTEM)
-            if await accounts.find_by_name(settings.admin_username) is None:
+            # Once it was there, people decide about it: it may be demoted, disabled or deleted.
+            if not await UserRepository(session, SYSTEM).is_known(settings.admin_username):
                 await users.ensure_admin(
                     session, username=settings.admin_username, password=password
                 )
-            return None
         return await _link(session, settings)
 
     return _run(settings, work)
@@ -64,17 +65,23 @@ def first_signin_link(settings: Settings) -> str | None:
 
 async def _link(session: AsyncSession, settings: Settings) -> str | None:
     accounts = UserRepository(session, SYSTEM)
-    if await accounts.someone_can_administer():
+    by_password = settings.auth.password_login
+    if await accounts.someone_can_administer(by_password=by_password):
         return None
-    admin = await accounts.find_by_name(FIRST_ADMIN)
-    if admin is None:
-        admin = await users.add_user(
-            session,
-            User(username=FIRST_ADMIN, username_key=name_key(FIRST_ADMIN), role=Role.ADMIN.value),
-        )
-    lifetime = settings.auth.signin_link_lifetime
-    token = await links.make_signin_link(session, admin, lifetime)
-    return f"{settings.urls.dashboard}/?signin={token}"
+    admin = await accounts.find_administrator() or await _first_administrator(session, accounts)
+    return (await links.make_link(session, admin, "sign_in", settings)).url
+
+
+async def _first_administrator(session: AsyncSession, accounts: UserRepository) -> User:
+    """A new account; somebody else may have the usual name, or have had it."""
+    names = chain([FIRST_ADMIN], (f"{FIRST_ADMIN}-{number}" for number in count(2)))
+    for name in names:
+        if not await accounts.is_known(name):
+            break
+    user = User(username=name, username_key=name_key(name), role=Role.ADMIN.value)
+    await users.add_user(session, user)
+    record(session, SYSTEM, Action.USER_CREATED, about(user), details={"role": user.role})
+    return user
 
 
 def _run(settings: Settings, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:

@@ -9,7 +9,7 @@ import os
 import pkgutil
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -254,15 +254,21 @@ def _database_errors() -> Iterator[None]:
     invalid = pkgutil.resolve_name("pydantic:ValidationError")
     try:
         yield
-    except invalid as error:  # a name or password that the rules refuse; never shown
-        rules = [(str(one["loc"][0]) if one["loc"] else "it", one["msg"]) for one in error.errors()]
-        text = "; ".join(f"GOODFIT_ADMIN_{name.upper()} (or typed): {rule}" for name, rule in rules)
-        raise _CommandFailed(text, SETTINGS_ERROR) from None
+    except invalid as error:
+        raise _refused_administrator(error.errors()) from None
     except app_error as error:
-        problems = "; ".join(problem["msg"] for problem in error.errors)
-        raise _CommandFailed(f"{error.detail}: {problems}" if problems else error.detail) from None
+        if error.errors:
+            raise _refused_administrator(error.errors) from None
+        raise _CommandFailed(error.detail) from None
     except OSError as error:
         raise _CommandFailed(f"GOODFIT_DATABASE__URL: cannot reach it ({error})") from error
+
+
+def _refused_administrator(problems: Iterable[Mapping[str, Any]]) -> _CommandFailed:
+    """A name or password that the rules refuse; it is never shown."""
+    rules = [(str(one["loc"][-1]) if one["loc"] else "it", one["msg"]) for one in problems]
+    text = "; ".join(f"GOODFIT_ADMIN_{name.upper()} (or typed): {rule}" for name, rule in rules)
+    return _CommandFailed(text, SETTINGS_ERROR)
 
 
 def _ask_password() -> str:

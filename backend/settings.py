@@ -5,9 +5,11 @@ Built once by a composition root and passed on; inner modules never read the env
 """
 
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic.fields import FieldInfo
@@ -15,6 +17,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 ENV_PREFIX: Final = "GOODFIT_"
 MINIMUM_SECRET_BYTES: Final = 32
+ORIGIN: Final = re.compile(
+    r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:.]+\](:[0-9]{1,5})?"
+)
 # Values from tutorials and samples: long enough for the length rule, known to everybody.
 KNOWN_SECRETS: Final = frozenset(
     {
@@ -37,6 +42,17 @@ def _strong(secret: SecretStr) -> SecretStr:
 def names(text: str | None) -> tuple[str, ...]:
     """The names in a comma separated setting."""
     return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+def is_confidential(address: str) -> bool:
+    """Whether what is sent there is seen by nobody on the way: HTTPS, or this machine."""
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname
+    except ValueError:
+        return False
+    on_this_machine = host in ("localhost", "127.0.0.1", "::1")
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and on_this_machine))
 
 
 StrongSecret = Annotated[SecretStr, AfterValidator(_strong)]
@@ -81,6 +97,12 @@ class SecretSettings(_Area):
     service_key: StrongSecret = Field(description="Lets dashboard and MLflow ask the API who calls")
     cookie_key: StrongSecret = Field(description="Signs Streamlit's own cookies")
 
+    @property
+    def token_keys(self) -> tuple[str, ...]:
+        """The key that signs, and after it the one whose signatures still count."""
+        keys = (self.token_key, self.previous_token_key)
+        return tuple(key.get_secret_value() for key in keys if key is not None)
+
 
 class UrlSettings(_Area):
     """Addresses as people see them, and as the processes reach each other."""
@@ -124,7 +146,9 @@ class AuthSettings(_Area):
     cookie_secure: bool | None = Field(
         None, description="Cookies travel by HTTPS only; default: as the dashboard's address says"
     )
-    trusted_proxies: str = Field("127.0.0.1", description="Proxies whose X-Forwarded-For counts")
+    trusted_proxies: str | None = Field(
+        None, description="Proxies whose X-Forwarded-For counts, comma separated"
+    )
 
 
 class OidcSettings(_Area):
@@ -151,7 +175,14 @@ class OidcSettings(_Area):
     def _is_whole(self) -> "OidcSettings":
         if self.issuer is not None and self.client_id is None:
             raise ValueError("an issuer needs a client_id")
+        if self.issuer is not None and not is_confidential(self.issuer):
+            raise ValueError("an issuer needs https")
         return self
+
+    @property
+    def maps_groups(self) -> bool:
+        """Whether the provider's groups decide on roles."""
+        return any((self.admin_groups, self.member_groups, self.viewer_groups))
 
 
 class FileSettings(_Area):
@@ -245,6 +276,13 @@ class Settings(BaseSettings):
     metrics_token: StrongSecret | None = Field(None, description="Lets Prometheus read /metrics")
     admin_username: str | None = Field(None, description="First administrator, made at start")
     admin_password: SecretStr | None = Field(None, description="Its password")
+
+    @model_validator(mode="after")
+    def _origins_are_named(self) -> "Settings":
+        for origin in names(self.cors_origins):
+            if not ORIGIN.fullmatch(origin):
+                raise ValueError("cors_origins are like https://lab.example.org, and never *")
+        return self
 
     @model_validator(mode="after")
     def _admin_is_whole(self) -> "Settings":

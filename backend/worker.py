@@ -13,7 +13,9 @@ import asyncpg
 from pgqueuer import PgQueuer
 from pgqueuer.domain.models import Context, Job, Schedule
 
+import backend.accounts.tasks as account_tasks
 import backend.fits.tasks as fit_tasks
+import backend.projects.tasks as project_tasks
 import backend.registry.tasks as registry_tasks
 import backend.retraining.tasks as retraining_tasks
 from backend.core.db import create_engine, create_sessions
@@ -36,7 +38,13 @@ from backend.storage.blobs import BlobStore
 
 _log = logging.getLogger(__name__)
 # Importing a slice's tasks module registers its tasks.
-TASK_MODULES: Final = (fit_tasks, registry_tasks, retraining_tasks)
+TASK_MODULES: Final = (
+    account_tasks,
+    project_tasks,
+    fit_tasks,
+    registry_tasks,
+    retraining_tasks,
+)
 PRELOADED: Final = ("backend.science.warm", "backend.jobs.children")
 HEARTBEAT_SECONDS: Final = 2.0
 # How long work may go on after SIGTERM before it goes back into the queue.

@@ -25,6 +25,7 @@ from backend.science.csv_table import TableLimits, read_csv
 from backend.science.frames import feature_frame, input_columns
 from backend.science.pipeline import build_pipeline
 from bench.serving import describe, measure_serving
+from bench.signing_in import measure_signing_in
 from bench.stack import BenchStack
 
 REPEATS = 20
@@ -173,6 +174,7 @@ def main() -> None:
     """Run the whole bench."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--csv", type=Path, help="table to use; default: a generated one")
+    parser.add_argument("--signing-in", action="store_true", help="only what signing in costs")
     options = parser.parse_args()
     say(
         "machine",
@@ -184,6 +186,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="goodfit-bench-") as folder:
         # Under root PostgreSQL runs as an account that must be able to enter.
         Path(folder).chmod(0o755)
+        measure_signing_in(Path(folder), say)
+        if options.signing_in:
+            return
         path: Path = options.csv or Path(folder) / "generated.csv"
         if options.csv is None:
             path.write_bytes(_generated())

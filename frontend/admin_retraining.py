@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from frontend import identity
+from frontend import identity, permission
 from frontend.models_client import ModelQuery
 from frontend.retraining_forms import draw_policy, draw_retrain
 from frontend.retraining_runs import STATES, draw_runs, state_word
@@ -36,6 +36,9 @@ def draw_retraining() -> None:
     if model_id is None:
         st.caption("Choose a model to retrain it or to change its schedule.")
     else:
-        draw_policy(models[model_id], may_change=True)
-        draw_retrain(models[model_id])
+        access = permission.access_to(models[model_id].project_id)
+        permission.draw_why_not(access)
+        draw_policy(models[model_id], may_change=access.may_edit)
+        if access.may_edit:
+            draw_retrain(models[model_id])
     draw_runs(model_id=model_id, run_state=run_state, with_model=True)

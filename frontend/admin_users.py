@@ -1,94 +1,158 @@
-"""The accounts, and a form for the next one."""
+"""The accounts, a form for the next one, and a panel for the chosen one."""
 
 from typing import Any, Final
 
 import streamlit as st
 
-from backend.accounts.schemas import MINIMUM_PASSWORD_LENGTH, UserOut
+from backend.accounts.schemas import UserOut
 from frontend import identity, text
-from frontend.client import ApiError, Refused, SignedOut
+from frontend.admin_user import draw_user, state_word
+from frontend.client import ApiError
+from frontend.dialogs import close_dialog, is_open, open_dialog
+from frontend.fields import PASSWORD_HINT, Fields
+from frontend.operations_client import UserQuery
+from frontend.roles import ROLES, role_in_words
+from frontend.shown_once import draw_shown_once, show_link
 from frontend.state import state
-from frontend.widgets import show_error
+from frontend.tables import clickable_table
+from frontend.widgets import errors_shown
 
-ROLES: Final = {
-    "viewer": "looks at what is shared",
-    "member": "uploads, fits and registers",
-    "admin": "also runs the platform, and sees everything",
+KINDS: Final = {"person": "people", "service": "service accounts"}
+STATES: Final = ("active", "invited", "disabled")
+NEW_ACCOUNT: Final = "new_account"
+COLUMNS: dict[str, Any] = {
+    "No.": st.column_config.NumberColumn(width=60, format="%d"),
+    "User name": st.column_config.TextColumn(width=160),
+    "Since": st.column_config.DateColumn(format="D MMM YYYY"),
 }
 
 
 def draw_users() -> None:
     """The tab."""
-    users = identity.operations_api().users()
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        wanted = st.text_input("User", key="user_contains", placeholder="name or mail contains …")
-        role = st.selectbox("Role", list(ROLES), index=None, key="user_role", placeholder="any")
-    shown = [user for user in users if _matches(user, wanted.strip().lower(), role)]
-    st.caption(f"{text.counted(len(shown), 'account')} of {len(users)}")
-    if shown:
-        st.dataframe(
-            [_row(user) for user in shown],
-            hide_index=True,
-            column_config={"Since": st.column_config.DateColumn(format="D MMM YYYY")},
-            alt="Table of accounts",
-        )
-    else:
+    draw_shown_once()
+    query = _draw_filters()
+    users = {user.id: user for user in identity.operations_api().users(query)}
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("New account", type="primary", key=NEW_ACCOUNT):
+            open_dialog(NEW_ACCOUNT)
+        st.caption(text.counted(len(users), "account"))
+    if is_open(NEW_ACCOUNT):
+        _draw_new_account()
+    if not users:
         st.info("No account matches these filters.")
-    with st.expander("New account"):
-        _draw_new_user()
+        return
+    chosen = _draw_table(users)
+    draw_user(chosen)
 
 
-def _matches(user: UserOut, wanted: str, role: str | None) -> bool:
-    known = f"{user.username}\n{user.email or ''}".lower()
-    return wanted in known and role in (None, user.role.value)
+def _draw_filters() -> UserQuery:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input(
+            "User", key="user_contains", placeholder="name contains …", bind="query-params"
+        )
+        role = st.selectbox(
+            "Role",
+            list(ROLES),
+            index=None,
+            key="user_role",
+            placeholder="any",
+            bind="query-params",
+        )
+        kind = st.selectbox(
+            "Kind",
+            list(KINDS),
+            index=None,
+            format_func=lambda one: KINDS[one],
+            key="user_kind",
+            placeholder="any",
+            bind="query-params",
+        )
+        found = st.selectbox(
+            "State",
+            STATES,
+            index=None,
+            key="user_state",
+            placeholder="any",
+            bind="query-params",
+        )
+    return UserQuery(name_contains=name.strip() or None, role=role, kind=kind, state=found)
+
+
+def _draw_table(users: dict[int, UserOut]) -> UserOut:
+    state.selected_user = clickable_table(
+        [_row(user) for user in users.values()],
+        ids=list(users),
+        selected=state.selected_user,
+        key="users",
+        columns=COLUMNS,
+        alt="Table of accounts; the panel below acts on the chosen one",
+    )
+    default = state.selected_user or next(iter(users))
+    number = st.selectbox(
+        "Account",
+        list(users),
+        index=list(users).index(default),
+        format_func=lambda one: users[one].username if one in users else str(one),
+        key=f"user_number.{default}",
+        width=260,
+    )
+    return users[number]
 
 
 def _row(user: UserOut) -> dict[str, Any]:
     return {
         "No.": user.id,
         "User name": user.username,
+        "Display name": user.display_name,
         "Role": user.role.value,
+        "Kind": user.kind,
+        "State": state_word(user),
         "Mail": user.email or "",
-        "Password": "set" if user.has_password else "not set yet",
-        "State": "disabled" if user.disabled else "active",
         "Since": user.created_at.date(),
     }
 
 
-def _draw_new_user() -> None:
-    # The number makes a fresh, empty form after each account.
-    with st.form(f"new_user.{state.form_round}", border=False, width=420):
-        username = st.text_input("User name", autocomplete="off")
-        email = st.text_input("Mail, if wanted", autocomplete="off")
-        role = st.selectbox(
-            "Role",
-            list(ROLES),
-            index=list(ROLES).index("member"),
-            format_func=lambda name: f"{name}: {ROLES[name]}",
-        )
-        password = st.text_input(
-            "First password",
-            type="password",
-            autocomplete="new-password",
-            help=f"At least {MINIMUM_PASSWORD_LENGTH} characters; the person changes it later",
-        )
-        if st.form_submit_button("Create account", type="primary"):
-            _create(username.strip(), email.strip() or None, role, password)
+@st.dialog("New account", on_dismiss=close_dialog)
+def _draw_new_account() -> None:
+    with errors_shown(NEW_ACCOUNT):
+        fields = Fields()
+        with st.form("new_account_form", border=False):
+            username = st.text_input("User name", autocomplete="off")
+            fields.room("username")
+            display_name = st.text_input("Display name, if wanted", autocomplete="off")
+            fields.room("display_name")
+            email = st.text_input("Mail, if wanted", autocomplete="off")
+            fields.room("email")
+            role = st.selectbox(
+                "Role", list(ROLES), index=list(ROLES).index("member"), format_func=role_in_words
+            )
+            fields.room("role")
+            password = st.text_input(
+                "First password, if no link is wanted",
+                type="password",
+                autocomplete="new-password",
+                help=f"Left empty, you get a link to send: the person chooses one. {PASSWORD_HINT}",
+            )
+            fields.room("password")
+            if st.form_submit_button("Create account", type="primary"):
+                wanted = {
+                    "display_name": display_name.strip(),
+                    "email": email.strip() or None,
+                    "role": role,
+                    "password": password or None,
+                }
+                _create(username.strip(), wanted, fields)
 
 
-def _create(username: str, email: str | None, role: str, password: str) -> None:
+def _create(username: str, wanted: dict[str, Any], fields: Fields) -> None:
     try:
-        user = identity.operations_api().create_user(
-            username, email=email, role=role, password=password
-        )
-    except SignedOut:
-        raise
+        user = identity.operations_api().create_user(username, **wanted)
     except ApiError as error:
-        show_error(error)
-        if isinstance(error, Refused):
-            for field, message in error.fields.items():
-                st.error(f"{text.plain(field)}: {text.plain(message)}")
+        fields.explain(error)
         return
-    state.form_round += 1
+    state.selected_user = user.id
+    if user.invitation is not None:
+        show_link("invitation", user.username, user.invitation)
     state.notice = f"The account {user.username} is made. Tell the person the password."
+    close_dialog()
     st.rerun()

@@ -6,10 +6,11 @@ from typing import Final
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from frontend import identity
+from frontend import identity, permission
 from frontend.client import ApiError, SignedOut
 from frontend.identity import GoodfitAuthenticate
 from frontend.pages import PageName, mlflow_address
+from frontend.set_password import draw_set_password
 from frontend.state import state
 from frontend.text import plain
 from frontend.views import (
@@ -24,6 +25,8 @@ from frontend.views import (
     model,
     models,
     new_fit,
+    project,
+    projects,
 )
 from frontend.widgets import errors_shown, show_error
 
@@ -34,14 +37,24 @@ STATIC: Final = Path(__file__).with_name("static")
 
 def _pages() -> dict[str, Page]:
     """Made in every run: a page belongs to the run that shows it."""
-    # By its address others find it too, and are told that it is not for them.
+    # By their addresses others find them too, and are told that they are not for them.
     for_admins = state.user is not None and state.user.role.value == "admin"
+    for_writers = state.user is not None and permission.may_write(state.user)
     return {
         PageName.HOME: st.Page(home.draw, title="Home", url_path="home", default=True),
-        PageName.NEW_FIT: st.Page(new_fit.draw, title="New fit", url_path="new"),
+        PageName.NEW_FIT: st.Page(
+            new_fit.draw,
+            title="New fit",
+            url_path="new",
+            visibility="visible" if for_writers else "hidden",
+        ),
         PageName.FITS: st.Page(fits.draw, title="Fits", url_path="fits"),
         PageName.MODELS: st.Page(models.draw, title="Models", url_path="models"),
         PageName.DATASETS: st.Page(datasets.draw, title="Datasets", url_path="datasets"),
+        PageName.PROJECTS: st.Page(projects.draw, title="Projects", url_path="projects"),
+        PageName.PROJECT: st.Page(
+            project.draw, title="Project", url_path="project", visibility="hidden"
+        ),
         PageName.FIT: st.Page(fit.draw, title="Fit", url_path="fit", visibility="hidden"),
         PageName.DATASET: st.Page(
             dataset.draw, title="Dataset", url_path="dataset", visibility="hidden"
@@ -97,8 +110,13 @@ def main() -> None:
     answered = _resume(auth)
     signed_in = identity.is_signed_in()
     state.pages = _pages()
-    page = st.navigation(list(state.pages.values()), position="sidebar" if signed_in else "hidden")
+    at_home = signed_in and not state.password_link
+    page = st.navigation(list(state.pages.values()), position="sidebar" if at_home else "hidden")
     if not answered:
+        return
+    if state.password_link:
+        with errors_shown("link"):
+            draw_set_password()
         return
     if not signed_in:
         with errors_shown("sign_in"):

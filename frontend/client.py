@@ -208,6 +208,7 @@ class FitQuery:
 
     state: str | None = None
     estimator: str | None = None
+    project_id: int | None = None
     dataset_id: int | None = None
     mine: bool = False
     limit: int = 100
@@ -217,6 +218,7 @@ class FitQuery:
         wanted = {
             "state": self.state,
             "estimator": self.estimator,
+            "project_id": self.project_id,
             "dataset_id": self.dataset_id,
             "mine": "true" if self.mine else None,
             "limit": self.limit,
@@ -267,7 +269,7 @@ class Api:
         token = {"Authorization": f"Bearer {self._access_token()}"}
         return {**options, "headers": {**options.get("headers", {}), **token}}
 
-    def _get(self, kind: type[Answer], path: str, **parameters: Any) -> Answer:
+    def _get(self, kind: type[Answer], path: str, /, **parameters: Any) -> Answer:
         return kind.model_validate_json(self._send("GET", path, params=parameters).content)
 
     def _post(self, kind: type[Answer], path: str, **options: Any) -> Answer:
@@ -299,10 +301,12 @@ class Api:
 
     # Datasets
 
-    def datasets(self, *, mine: bool = False, limit: int = 100) -> list[DatasetOut]:
-        return self._get(
-            Page[DatasetOut], "/datasets", mine="true" if mine else "false", limit=limit
-        ).items
+    def datasets(
+        self, *, project_id: int | None = None, mine: bool = False, limit: int = 100
+    ) -> list[DatasetOut]:
+        wanted = {"project_id": project_id, "mine": "true" if mine else None, "limit": limit}
+        parameters = {name: value for name, value in wanted.items() if value is not None}
+        return self._get(Page[DatasetOut], "/datasets", **parameters).items
 
     def dataset(self, dataset_id: int) -> DatasetOut:
         return self._get(DatasetOut, f"/datasets/{dataset_id}")
@@ -322,9 +326,12 @@ class Api:
         path = f"/datasets/{dataset_id}/versions/{version}/images"
         return self._get(ImageList, path, limit=limit)
 
-    def upload(self, name: str, content: IO[bytes], *, key: str) -> DatasetOut:
+    def upload(
+        self, name: str, content: IO[bytes], *, key: str, project_id: int | None = None
+    ) -> DatasetOut:
         """A new dataset; `key` makes a repeated upload the same one."""
-        return self._post(DatasetOut, "/datasets", **_upload(name, content, key))
+        fields = {} if project_id is None else {"project_id": str(project_id)}
+        return self._post(DatasetOut, "/datasets", data=fields, **_upload(name, content, key))
 
     def upload_version(
         self, dataset_id: int, name: str, content: IO[bytes], *, key: str

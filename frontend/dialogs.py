@@ -8,7 +8,7 @@ import streamlit as st
 
 from frontend.client import ApiError, SignedOut
 from frontend.state import state
-from frontend.widgets import show_problems
+from frontend.widgets import errors_shown, show_problems
 
 REASON_LIMIT: Final = 1_000
 REASON_MISSING: Final = "Say why, in a few words: it stays in the history."
@@ -57,6 +57,13 @@ def confirmed(label: str, *, key: str) -> bool:
     return pressed
 
 
+def finish(act: Callable[[], str]) -> None:
+    """Does it and closes the dialog; what went wrong is said here and the dialog stays."""
+    if done(act):
+        close_dialog()
+        st.rerun()
+
+
 def done(act: Callable[[], str]) -> bool:
     """Whether it worked; `act` answers the next page's notice, what went wrong is said here."""
     try:
@@ -67,3 +74,22 @@ def done(act: Callable[[], str]) -> bool:
         show_problems(error)
         return False
     return True
+
+
+def ask(name: str, *, title: str, markdown: str, label: str, act: Callable[[], str]) -> None:
+    """The dialog of that name, where it is open: what would happen, and the button that does it.
+
+    Both `title` and `markdown` are read as Markdown.
+    """
+    if not is_open(name):
+        return
+
+    @st.dialog(title, on_dismiss=close_dialog)
+    def draw() -> None:
+        with errors_shown(name):
+            st.markdown(markdown)
+            if confirmed(label, key=name) and done(act):
+                close_dialog()
+                st.rerun()
+
+    draw()

@@ -28,7 +28,12 @@ HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
+# As the API and MLflow send it: browsers keep to HTTPS where the public address has it.
+TRANSPORT_SECURITY: Final = "max-age=63072000"
 
 
 def content_security_policy(host: str) -> str:
@@ -42,8 +47,11 @@ def content_security_policy(host: str) -> str:
 class SecurityHeaders:
     """Adds the headers to every answer."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, public_url: str) -> None:
         self._app = app
+        self._headers = dict(HEADERS)
+        if public_url.startswith("https://"):
+            self._headers["Strict-Transport-Security"] = TRANSPORT_SECURITY
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -55,7 +63,7 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 host = Headers(scope=scope).get("host", "")
                 headers.setdefault("Content-Security-Policy", content_security_policy(host))
-                for name, value in HEADERS.items():
+                for name, value in self._headers.items():
                     headers.setdefault(name, value)
             await send(message)
 

@@ -15,6 +15,7 @@ from streamlit_authenticator.models import AuthenticationModel
 from streamlit_authenticator.utilities import LoginError
 
 from backend.accounts.schemas import UserOut
+from frontend.accounts_client import AccountsApi
 from frontend.claims import claims
 from frontend.client import (
     Api,
@@ -31,8 +32,9 @@ from frontend.client import (
 )
 from frontend.models_client import ModelsApi
 from frontend.operations_client import OperationsApi
+from frontend.projects_client import ProjectsApi
 from frontend.retraining_client import RetrainingApi
-from frontend.routes import PREFIX
+from frontend.routes import PREFIX, told_of
 from frontend.settings import dashboard_settings
 from frontend.state import SIGNED_OUT_KEY, state
 
@@ -40,18 +42,23 @@ STATUS_KEY: Final = "authentication_status"
 # The style sheet takes it out of the page's flow.
 SCRIPT_CONTAINER: Final = "cookie_job"
 LINK_PARAMETER: Final = "signin"
-TOO_MANY: Final = 429
+UNPROCESSABLE: Final = 422
+# One-time links that let somebody set a password.
+PASSWORD_LINK_PARAMETERS: Final = ("invitation", "reset")
 TICKET: Final = re.compile(r"[A-Za-z0-9_-]+")
 LINK_SPENT: Final = (
     "This sign-in link was used already, or it has expired. Sign in below, or ask for a new link."
 )
 SESSION_ENDED: Final = "Your session has ended. Sign in, and you come back to this page."
+SIGNED_OUT_EVERYWHERE: Final = "You are signed out everywhere. Your API tokens go on working."
 NOT_REVOKED: Final = (
     "You are signed out here. The server did not answer, so there the session ends by its own age."
 )
+# Kept alive, so that it is not lost where somebody types the next address at once.
 # Plots that were asked for before the cookie was there are asked for again.
 CLAIM_SCRIPT: Final = """<script>
-fetch('{path}', {{method: 'POST', credentials: 'same-origin', body: '{body}'}}).then(() => {{
+fetch('{path}', {{method: 'POST', credentials: 'same-origin', keepalive: true,
+  body: '{body}'}}).then(() => {{
   for (const plot of document.querySelectorAll('img[src^="{prefix}/plots/"]')) {{
     plot.src = plot.getAttribute('src').split('&again=')[0] + '&again=1';
   }}
@@ -72,6 +79,16 @@ def models_api() -> ModelsApi:
 def retraining_api() -> RetrainingApi:
     """The same, with the calls about retraining."""
     return RetrainingApi(connection_pool(dashboard_settings().urls.api_for_processes), state)
+
+
+def projects_api() -> ProjectsApi:
+    """The same, with the calls about projects."""
+    return ProjectsApi(connection_pool(dashboard_settings().urls.api_for_processes), state)
+
+
+def accounts_api() -> AccountsApi:
+    """The same, with the calls about one's own account."""
+    return AccountsApi(connection_pool(dashboard_settings().urls.api_for_processes), state)
 
 
 def operations_api() -> OperationsApi:
@@ -114,7 +131,18 @@ def renew_cookie() -> None:
     state.cookie_ticket = ""
 
 
-def _enter(tokens: Tokens) -> UserOut:
+def sign_out_everywhere() -> None:
+    """Ends every session of the account; this tab shows the login form again."""
+    accounts_api().sign_out_everywhere()
+    state.clear()
+    st.session_state[STATUS_KEY] = None
+    st.session_state[SIGNED_OUT_KEY] = True
+    state.sign_in_notice = SIGNED_OUT_EVERYWHERE
+    state.cookie_job = "delete"
+
+
+def enter(tokens: Tokens) -> UserOut:
+    """Makes the session that of the tokens' user; raises where they no longer count."""
     pool = connection_pool(dashboard_settings().urls.api_for_processes)
     holder = _Holder(tokens)
     user = Api(pool, holder).me()
@@ -134,16 +162,11 @@ def _enter(tokens: Tokens) -> UserOut:
     return user
 
 
-def _origin() -> dict[str, str]:
+def origin() -> dict[str, str]:
     """The browser's address and program, for the list of sessions and the limit of tries."""
-    found = {
-        "User-Agent": st.context.headers.get("User-Agent"),
-        "X-Forwarded-For": st.context.ip_address,
-    }
-    # Whatever a browser sends; what is no plain text cannot be a header again.
-    return {
-        name: value for name, value in found.items() if isinstance(value, str) and value.isascii()
-    }
+    return told_of(
+        dashboard_settings(), st.context.ip_address, st.context.headers.get("User-Agent")
+    )
 
 
 class _Holder:
@@ -178,20 +201,21 @@ class BackendModel(AuthenticationModel):  # type: ignore[misc]  # the library sh
         if not (username and password):
             return None
         try:
-            _enter(sign_in(self._pool, username, password, origin=_origin()))
+            enter(sign_in(self._pool, username, password, origin=origin()))
         except SignedOut:
             st.session_state[STATUS_KEY] = False
             return False
         except Refused as refusal:
-            if refusal.status == TOO_MANY:
+            if refusal.status != UNPROCESSABLE:
                 raise LoginError(refusal.detail) from refusal
+            # No account has a name or password of this form.
             st.session_state[STATUS_KEY] = False
             return False
         return True
 
     def _by_cookie(self, cookie: str) -> bool | None:
         try:
-            _enter(resume(self._pool, cookie))
+            enter(resume(self._pool, cookie))
         except (SignedOut, Refused):
             # The page still shows the cookie of its first request: do not try it again.
             state.refused_cookie = cookie
@@ -279,6 +303,10 @@ class GoodfitAuthenticate(stauth.Authenticate):  # type: ignore[misc]  # the lib
 
     def resume(self) -> None:
         """Signs in by a one-time link in the address, or by the cookie; draws nothing."""
+        for name in PASSWORD_LINK_PARAMETERS:
+            if name in st.query_params:
+                state.password_link, state.link_info = st.query_params[name], None
+                del st.query_params[name]
         link = st.query_params.get(LINK_PARAMETER)
         if link is not None:
             self._follow_link(link)
@@ -290,7 +318,7 @@ class GoodfitAuthenticate(stauth.Authenticate):  # type: ignore[misc]  # the lib
     def _follow_link(self, link: str) -> None:
         pool = connection_pool(dashboard_settings().urls.api_for_processes)
         try:
-            _enter(sign_in_by_link(pool, link, origin=_origin()))
+            enter(sign_in_by_link(pool, link, origin=origin()))
         except (SignedOut, Refused):
             if not is_signed_in():
                 state.sign_in_notice = LINK_SPENT

@@ -19,6 +19,8 @@ class PageName(StrEnum):
     FIT = "fit"
     DATASETS = "datasets"
     DATASET = "dataset"
+    PROJECTS = "projects"
+    PROJECT = "project"
     MODELS = "models"
     MODEL = "model"
     ADMIN = "admin"

@@ -50,9 +50,13 @@ def state_word(name: str) -> str:
 
 
 def draw_runs(
-    *, model_id: int | None, run_state: str | None = None, with_model: bool = False
+    *,
+    model_id: int | None,
+    run_state: str | None = None,
+    with_model: bool = False,
+    archived: bool = False,
 ) -> None:
-    """The table, and all about the chosen run."""
+    """The table, and all about the chosen run; of an archived project's there is no deciding."""
     runs = identity.retraining_api().retrainings(
         model_id=model_id, state=run_state, limit=MOST_RUNS
     )
@@ -73,7 +77,7 @@ def draw_runs(
         key=f"retraining_number.{default}",
         width=140,
     )
-    draw_run(runs[ids.index(number)])
+    draw_run(runs[ids.index(number)], archived=archived)
 
 
 @st.fragment(run_every=LIVE_SECONDS)
@@ -126,7 +130,7 @@ def _signed(value: float) -> str:
     return f"+{text.number(value)}" if value > 0 else text.number(value)
 
 
-def draw_run(run: RetrainingOut) -> None:
+def draw_run(run: RetrainingOut, *, archived: bool = False) -> None:
     """All about one run, and what can be done about it."""
     with st.container(border=True, key="retraining"):
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -144,7 +148,7 @@ def draw_run(run: RetrainingOut) -> None:
         if run.decision_reason:
             who = f" · {text.plain(run.decided_by)}" if run.decided_by else ""
             st.markdown(f"**Decision**{who}: {text.plain(run.decision_reason)}")
-        if identity.current_user().role.value == "admin":
+        if identity.current_user().role.value == "admin" and not archived:
             _draw_decisions(run)
         _draw_lineage(run)
 

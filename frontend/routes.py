@@ -19,6 +19,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from backend.accounts.schemas import BrowserSessionOut, TicketOut, TokenOut, UserOut
+from backend.audit.schemas import AuditFilter
 from frontend.claims import claims
 from frontend.client import BASE, TIMEOUT
 from frontend.predictions import predicted_files
@@ -26,8 +27,10 @@ from frontend.settings import DashboardSettings
 
 PREFIX: Final = "/goodfit"
 SERVICE_HEADER: Final = "X-Goodfit-Service-Key"
+ADDRESS_HEADER: Final = "X-Goodfit-Client-Address"
 TICKET: Final = re.compile(r"[A-Za-z0-9_-]{1,500}")
 PLOT_OPTIONS: Final = ("theme", "width", "height", "dpi")
+AUDIT_FILTERS: Final = tuple(AuditFilter.__dataclass_fields__)
 DOWNLOAD_FORMATS: Final = ("original", "csv", "parquet")
 PASSED_HEADERS: Final = ("etag", "content-length", "content-disposition")
 KEPT_TOKENS: Final = 1_000
@@ -37,11 +40,22 @@ NEEDS_COOKIE: Final = "This picture needs your sign-in. Reload the page, or sign
 NO_SERVER: Final = "The server does not answer. Reload the page to try again."
 NO_PLOT: Final = "There is no such plot."
 NO_IMAGE: Final = "There is no such image."
+NO_AUDIT: Final = "The audit is for administrators. One of its filters may not be valid, either."
 NO_PREDICTIONS: Final = "This file is no longer kept. Go back to the model and drop it again."
 
 
 class CookieRefused(Exception):
     """No cookie, or one whose session has ended."""
+
+
+def told_of(settings: DashboardSettings, address: str | None, agent: str | None) -> dict[str, str]:
+    """What the API is told of a browser; the service key is why it believes the address."""
+    found = {"User-Agent": agent}
+    if address:
+        found[ADDRESS_HEADER] = address
+        found[SERVICE_HEADER] = settings.secrets.service_key.get_secret_value()
+    # Whatever a browser sends; what is no plain text cannot be a header again.
+    return {name: text for name, text in found.items() if isinstance(text, str) and text.isascii()}
 
 
 def _same_origin(request: Request) -> bool:
@@ -84,6 +98,7 @@ class Bridge:
                 self.image,
             ),
             Route(f"{PREFIX}/predictions/{{token}}", self.predictions),
+            Route(f"{PREFIX}/audit.csv", self.audit),
             Route(f"{PREFIX}/mlflow", self.to_mlflow),
         ]
 
@@ -111,7 +126,7 @@ class Bridge:
             made.session,
             max_age=made.max_age,
             path="/",
-            secure=auth.cookie_secure,
+            secure=self._settings.cookie_secure,
             httponly=True,
             samesite="lax",
         )
@@ -124,7 +139,11 @@ class Bridge:
         auth = self._settings.auth
         response = Response(status_code=204, headers=NO_STORE)
         response.delete_cookie(
-            auth.cookie_name, path="/", secure=auth.cookie_secure, httponly=True, samesite="lax"
+            auth.cookie_name,
+            path="/",
+            secure=self._settings.cookie_secure,
+            httponly=True,
+            samesite="lax",
         )
         cookie = request.cookies.get(auth.cookie_name)
         if cookie:
@@ -177,16 +196,37 @@ class Bridge:
     async def download(self, request: Request) -> Response:
         """A dataset's version as it was sent, or as CSV or Parquet."""
         dataset_id, version = request.path_params["dataset_id"], request.path_params["version"]
-        path = f"/datasets/{dataset_id}/versions/{version}/download"
+        return await self._file(
+            request,
+            f"/datasets/{dataset_id}/versions/{version}/download",
+            params=_format(request),
+            page=f"/dataset?id={dataset_id}",
+            absent=f"No dataset {dataset_id}, or it is not shared with you.",
+        )
+
+    async def audit(self, request: Request) -> Response:
+        """The audit as CSV, with the filters of the page."""
+        given = request.query_params
+        return await self._file(
+            request,
+            "/operations/audit.csv",
+            params={name: given[name] for name in AUDIT_FILTERS if name in given},
+            page="/admin?section=Audit",
+            absent=NO_AUDIT,
+        )
+
+    async def _file(
+        self, request: Request, path: str, *, params: dict[str, str], page: str, absent: str
+    ) -> Response:
+        """A file of the API; who is not signed in comes to the page that offers it."""
         try:
-            answer = await self._stream(request, path, params=_format(request))
+            answer = await self._stream(request, path, params=params)
         except CookieRefused:
-            return RedirectResponse(f"/dataset?id={dataset_id}", 303, headers=NO_STORE)
+            return RedirectResponse(page, 303, headers=NO_STORE)
         except httpx.HTTPError:
             return Response(NO_SERVER, 503, headers=NO_STORE, media_type="text/plain")
         if answer.is_error:
             await answer.aclose()
-            absent = f"No dataset {dataset_id}, or it is not shared with you."
             text = NO_SERVER if answer.is_server_error else absent
             return Response(text, answer.status_code, headers=NO_STORE, media_type="text/plain")
         return StreamingResponse(

@@ -1,6 +1,7 @@
 """`goodfit dashboard`: Streamlit as an ASGI application with our routes, configured in process."""
 
 import importlib
+import logging
 import os
 import threading
 from collections.abc import AsyncIterator
@@ -12,9 +13,12 @@ import streamlit as st
 import uvicorn
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from streamlit.logger import init_uvicorn_logs
 from streamlit.web import bootstrap
 
+from backend.core.logs import JsonFormatter, configure_logging
 from frontend.headers import SecurityHeaders
+from frontend.oidc_routes import ProviderBridge
 from frontend.routes import Bridge
 from frontend.settings import DashboardSettings, dashboard_settings
 from frontend.theme import THEME
@@ -65,7 +69,7 @@ def configure(settings: DashboardSettings) -> None:
 
 def create_app(settings: DashboardSettings) -> st.App:
     """The dashboard as an ASGI application."""
-    bridge = Bridge(settings)
+    bridge, provider = Bridge(settings), ProviderBridge(settings)
 
     @asynccontextmanager
     async def lifespan(_app: st.App) -> AsyncIterator[None]:
@@ -73,16 +77,28 @@ def create_app(settings: DashboardSettings) -> st.App:
         warm_up.start()
         yield
         await bridge.close()
+        await provider.close()
 
     return st.App(
         SCRIPT,
-        routes=bridge.routes(),
+        routes=[*bridge.routes(), *provider.routes()],
         lifespan=lifespan,
         middleware=[
+            Middleware(SecurityHeaders, public_url=settings.urls.dashboard),
             Middleware(TrustedHostMiddleware, allowed_hosts=settings.host_names),
-            Middleware(SecurityHeaders),
         ],
     )
+
+
+def _log_as_the_others(level: str) -> None:
+    """JSON lines without secrets, Streamlit's and the server's own included."""
+    configure_logging(level)
+    # Each question to the API would be a line that says nothing to anybody.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    init_uvicorn_logs()
+    for logger in [logging.getLogger(name) for name in list(logging.root.manager.loggerDict)]:
+        for handler in list(logger.handlers):
+            handler.setFormatter(JsonFormatter())
 
 
 def _import_table_libraries() -> None:
@@ -98,13 +114,16 @@ def serve() -> int:
     app = create_app(settings)
     for page in PAGES:  # else the first visitor waits for the imports
         importlib.import_module(f"frontend.views.{page}")
+    _log_as_the_others(settings.log_level)
     uvicorn.run(
         app,
         host=settings.host,
         port=settings.dashboard_port,
-        log_level=settings.log_level.lower(),
+        log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         ws_max_size=UPLOAD_LIMIT_MB * 1_000_000,
     )

@@ -16,6 +16,11 @@ ENV_PREFIX: Final = "GOODFIT_"
 MINIMUM_SECRET_LENGTH: Final = 32
 
 
+def _names(text: str) -> list[str]:
+    """The names in a comma separated setting."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 class _Area(BaseModel):
     # Settings of the other processes stand in the same environment.
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -45,7 +50,8 @@ class Auth(_Area):
     """The cookie that keeps a browser signed in."""
 
     cookie_name: str = "goodfit_session"
-    cookie_secure: bool = False
+    cookie_secure: bool | None = None
+    trusted_proxies: str | None = None
 
 
 class _FileValues(PydanticBaseSettingsSource):
@@ -97,8 +103,19 @@ class DashboardSettings(BaseSettings):
         return init_settings, env_settings, _FileValues(settings_cls)
 
     @property
+    def cookie_secure(self) -> bool:
+        """Whether cookies travel by HTTPS only: as set, else as the public address says."""
+        if self.auth.cookie_secure is not None:
+            return self.auth.cookie_secure
+        return self.urls.dashboard.startswith("https://")
+
+    @property
     def host_names(self) -> list[str]:
-        return [name.strip() for name in self.allowed_hosts.split(",") if name.strip()]
+        return _names(self.allowed_hosts)
+
+    @property
+    def trusted_proxies(self) -> list[str]:
+        return _names(self.auth.trusted_proxies or "")
 
 
 @cache

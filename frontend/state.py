@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from backend.accounts.schemas import UserOut
+from backend.accounts.schemas import LinkInfo, SignInOptions, UserOut
 from backend.datasets.schemas import RecipeOut
 from backend.serving.schemas import PredictOut
 from frontend.client import RefreshGuard, Tokens
@@ -78,6 +78,29 @@ class Recipe:
     report: RecipeOut | None = None
 
 
+@dataclass(frozen=True)
+class Shared:
+    """Who was let in by the open dialog, and where they find what was shared."""
+
+    username: str
+    role: str
+    project: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A secret that is shown this once, in the open dialog."""
+
+    markdown: str
+    """What it is and for whom."""
+    secret: str
+    scope: str = ""
+    """What an API token may be used for; empty for a link."""
+    limited: bool = False
+    """Whether the token reaches one project only."""
+
+
 class _Entry(Generic[Value]):
     """One typed key of the session's state."""
 
@@ -108,6 +131,12 @@ class SessionState:
     cookie_ticket = _Entry[str](str)
     refused_cookie = _Entry[str](str)
     sign_in_notice = _Entry[str](str)
+    # Asked for once: what somebody types must not vanish while the server does not answer.
+    sign_in_options = _Entry[SignInOptions | None](lambda: None)
+    signs_up = _Entry[bool](bool)
+    # The token of an invitation or a reset, and what the server told about it.
+    password_link = _Entry[str](str)
+    link_info = _Entry[LinkInfo | None](lambda: None)
     chosen = _Entry[Chosen | None](lambda: None)
     upload_problem = _Entry[str](str)
     uploader_round = _Entry[int](int)
@@ -115,11 +144,23 @@ class SessionState:
     run_key = _Entry[str](str)
     deeds = _Entry[tuple[Deed, ...]](tuple)
     selected_fit = _Entry[int | None](lambda: None)
+    selected_project = _Entry[int | None](lambda: None)
     selected_dataset = _Entry[int | None](lambda: None)
     selected_model = _Entry[int | None](lambda: None)
     selected_version = _Entry[int | None](lambda: None)
     selected_retraining = _Entry[int | None](lambda: None)
+    # Where the session's last upload went; None is the personal project.
+    upload_project = _Entry[int | None](lambda: None)
+    make_key = _Entry[str](str)
+    shared = _Entry[Shared | None](lambda: None)
     selected_job = _Entry[int | None](lambda: None)
+    selected_user = _Entry[int | None](lambda: None)
+    selected_token = _Entry[int | None](lambda: None)
+    selected_event = _Entry[int | None](lambda: None)
+    # The pages of the audit that were turned, by their cursors, and the filters they belong to.
+    audit_pages = _Entry[tuple[str, ...]](tuple)
+    audit_filters = _Entry[str](str)
+    shown = _Entry[Shown | None](lambda: None)
     # The dialog that is open, by its name and what it is about.
     dialog = _Entry[str](str)
     trial = _Entry[Trial | None](lambda: None)

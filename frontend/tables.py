@@ -6,6 +6,7 @@ becomes another one. The widget's key is made from the ids, and the selection is
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 import streamlit as st
@@ -19,8 +20,12 @@ def clickable_table(
     key: str,
     columns: Mapping[str, Any],
     alt: str,
+    placeholder: str | None = None,
 ) -> int | None:
-    """Draws the table; answers the id of the selected row."""
+    """Draws the table; answers the id of the selected row.
+
+    `placeholder` stands where a cell is None.
+    """
     positions = [ids.index(selected)] if selected in ids else []
     digest = hashlib.sha256(repr(ids).encode()).hexdigest()[:16]
     shown = st.dataframe(
@@ -31,7 +36,13 @@ def clickable_table(
         on_select="rerun",
         selection_mode="single-row",
         selection_default={"selection": {"rows": positions}},
+        placeholder=placeholder,
         alt=alt,
     )
     chosen = [position for position in shown["selection"]["rows"] if position < len(ids)]
     return ids[chosen[0]] if chosen else None
+
+
+def table_time(moment: datetime | None, zone: tzinfo = UTC) -> datetime | None:
+    """The moment as a cell: without its zone; columns of distances count from UTC."""
+    return None if moment is None else moment.astimezone(zone).replace(tzinfo=None)

@@ -26,6 +26,7 @@ LESS_IS_BETTER: Final = frozenset({"rmse", "mae", "median_absolute_error", "log_
 LEADING_METRICS: Final = ("r2", "accuracy")
 _PUNCTUATION: Final = re.compile(r"([!-/:-@\[-`{-~])")
 _STEPS: Final = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
+_HALF_A_MINUTE: Final = 30.0
 _BYTES: Final = ("B", "kB", "MB", "GB")
 
 
@@ -60,6 +61,18 @@ def counted(count: int, singular: str, plural: str | None = None) -> str:
     return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
 
 
+def contents(datasets: int, fits: int, models: int) -> str:
+    """What is in a project, as "1 dataset, 2 fits and 1 model"; empty where nothing is."""
+    counts = ((datasets, "dataset"), (fits, "fit"), (models, "model"))
+    parts = [counted(count, noun) for count, noun in counts if count]
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+
+
+def article(noun: str) -> str:
+    """A noun with "a" or "an"."""
+    return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
+
+
 def ago(moment: datetime, *, now: datetime | None = None) -> str:
     """How long ago, in the largest unit that fits."""
     seconds = ((now or datetime.now(UTC)) - moment).total_seconds()
@@ -73,7 +86,8 @@ def ago(moment: datetime, *, now: datetime | None = None) -> str:
 
 def until(moment: datetime, *, now: datetime | None = None) -> str:
     """How long it takes until then, in the largest unit that fits."""
-    seconds = (moment - (now or datetime.now(UTC))).total_seconds()
+    # What was given for seven days should not say six a moment later.
+    seconds = (moment - (now or datetime.now(UTC))).total_seconds() + _HALF_A_MINUTE
     for step, unit in _STEPS:
         if seconds >= step:
             return f"in {int(seconds // step)} {unit}"
@@ -130,3 +144,18 @@ def client_name(user_agent: str | None) -> str:
         if mark in (user_agent or ""):
             return name
     return "Unknown program"
+
+
+def device_name(user_agent: str | None) -> str:
+    """A session's program and system, as "Chrome on Windows"."""
+    systems = (
+        ("Windows", "Windows"),
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Mac OS", "macOS"),
+        ("Linux", "Linux"),
+    )
+    found = next((name for mark, name in systems if mark in (user_agent or "")), None)
+    program = client_name(user_agent)
+    return f"{program} on {found}" if found else program

@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from backend.datasets.schemas import DatasetOut
-from frontend import identity, text
+from frontend import identity, permission, text
 from frontend.client import ApiError, Refused, SignedOut, Unreachable
 from frontend.state import Deed, state
 
@@ -17,6 +17,7 @@ FILE_TYPES: Final = ("csv", "tsv", "txt", "zip")
 NOTHING_STORED: Final = "Nothing was stored."
 CORRECT_IT: Final = "Correct the file and drop it again."
 TOO_LARGE: Final = 413
+CHOICE: Final = 2
 
 
 def drop_zone(key: str, label: str) -> UploadedFile | None:
@@ -29,13 +30,36 @@ def drop_zone(key: str, label: str) -> UploadedFile | None:
     )
 
 
-def send_dataset(file: UploadedFile) -> DatasetOut | None:
-    """Uploads a new dataset; None where it failed, with the reason in the state."""
+def choose_project(key: str) -> int | None:
+    """Where the next upload goes; asked only of who has a choice, and remembered."""
+    projects = permission.names_of(permission.own_writable())
+    if len(projects) < CHOICE:
+        return None
+    numbers = list(projects)
+    last = state.upload_project
+    chosen: int = st.selectbox(
+        "Into the project",
+        numbers,
+        index=numbers.index(last) if last in projects else 0,
+        format_func=lambda number: projects[number],
+        key=f"{key}.project",
+        width=360,
+    )
+    state.upload_project = chosen
+    return chosen
+
+
+def send_dataset(file: UploadedFile, *, project_id: int | None = None) -> DatasetOut | None:
+    """Uploads a new dataset, into the personal project unless told otherwise.
+
+    None where it failed, with the reason in the state.
+    """
     label = f"Reading {text.plain(file.name)}, {text.size(file.size)} …"
     dataset: DatasetOut | None = None
     with st.spinner(label):
         try:
-            dataset = identity.api().upload(file.name, file, key=_key("new", file))
+            key = _key(f"new in {project_id}", file)
+            dataset = identity.api().upload(file.name, file, key=key, project_id=project_id)
         except SignedOut:
             raise
         except ApiError as error:

@@ -28,13 +28,20 @@ UNFINISHED: Final = frozenset({"queued", "running"})
 
 
 @contextmanager
-def errors_shown(place: str) -> Iterator[None]:
-    """Turns the API's errors into what happened, what is safe and what to press."""
+def errors_shown(place: str, *, live: bool = False) -> Iterator[None]:
+    """Turns the API's errors into what happened, what is safe and what to press.
+
+    `live` is for a part that watches the page's own object: when that is gone, the page says so.
+    """
     try:
         yield
     except SignedOut:
         identity.expire()
         st.rerun()
+    except NotThere as error:
+        if live:
+            st.rerun()
+        show_error(error)
     except ApiError as error:
         show_error(error)
         if isinstance(error, Unreachable):

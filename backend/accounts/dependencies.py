@@ -5,12 +5,12 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Header, Request
 from fastapi.security import OAuth2PasswordBearer
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.accounts import service
 from backend.accounts.service import Client
 from backend.core.access import Scope, Viewer
-from backend.core.deps import ReadSessionDep, SessionDep, SettingsDep
+from backend.core.db import transaction
+from backend.core.deps import SettingsDep
 from backend.core.errors import Forbidden, PersonRequired, ScopeTooLow, Unauthenticated
 from backend.settings import Settings
 
@@ -19,9 +19,16 @@ _bearer = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token", auto_error=False)
 TokenDep = Annotated[str | None, Depends(_bearer)]
 
 
-async def get_client(request: Request) -> Client:
-    """Address and browser of the caller, cut to what is worth keeping."""
+async def get_client(request: Request, settings: SettingsDep) -> Client:
+    """Address and browser of the caller, cut to what is worth keeping.
+
+    The dashboard calls for many browsers. It says for which one, and proves that it is the
+    dashboard; what anybody else says of their address does not count.
+    """
     address = request.client.host if request.client else "unknown"
+    told = request.headers.get("x-goodfit-client-address")
+    if told and _is_service_key(request.headers.get("x-goodfit-service-key", ""), settings):
+        address = told[:100]
     agent = request.headers.get("user-agent")
     return Client(address=address, user_agent=agent[:200] if agent else None)
 
@@ -35,15 +42,15 @@ def _require_scope(viewer: Viewer, needed: Scope) -> None:
 
 
 async def _identified(
-    request: Request,
-    session: AsyncSession,
-    settings: Settings,
-    client: Client,
-    token: str | None,
+    request: Request, settings: Settings, client: Client, token: str | None
 ) -> Viewer:
-    viewer = (
-        await service.identify(session, token, settings, address=client.address) if token else None
-    )
+    # In no transaction: an upload of minutes must not hold the row that signing out changes.
+    async with transaction(request.app.state.read_sessions) as session:
+        viewer = (
+            await service.identify(session, token, settings, address=client.address)
+            if token
+            else None
+        )
     if viewer is None:
         raise Unauthenticated
     # For the audit of what is refused later on.
@@ -52,14 +59,10 @@ async def _identified(
 
 
 async def get_viewer(
-    request: Request,
-    session: SessionDep,
-    settings: SettingsDep,
-    client: ClientDep,
-    token: TokenDep,
+    request: Request, settings: SettingsDep, client: ClientDep, token: TokenDep
 ) -> Viewer:
     """The caller behind a valid access token or personal token."""
-    viewer = await _identified(request, session, settings, client, token)
+    viewer = await _identified(request, settings, client, token)
     _require_scope(viewer, Scope.READ if request.method in SAFE_METHODS else Scope.WRITE)
     return viewer
 
@@ -68,14 +71,10 @@ ViewerDep = Annotated[Viewer, Depends(get_viewer, scope="function")]
 
 
 async def get_predicting(
-    request: Request,
-    session: ReadSessionDep,
-    settings: SettingsDep,
-    client: ClientDep,
-    token: TokenDep,
+    request: Request, settings: SettingsDep, client: ClientDep, token: TokenDep
 ) -> Viewer:
     """The caller of a route that predicts, or says what a model is asked."""
-    viewer = await _identified(request, session, settings, client, token)
+    viewer = await _identified(request, settings, client, token)
     _require_scope(viewer, Scope.PREDICT)
     return viewer
 
@@ -125,6 +124,10 @@ async def require_service_key(
     settings: SettingsDep, x_goodfit_service_key: Annotated[str, Header()] = ""
 ) -> None:
     """Only the platform's own processes know the service key."""
-    expected = settings.secrets.service_key.get_secret_value()
-    if not hmac.compare_digest(x_goodfit_service_key.encode(), expected.encode()):
+    if not _is_service_key(x_goodfit_service_key, settings):
         raise Unauthenticated
+
+
+def _is_service_key(key: str, settings: Settings) -> bool:
+    expected = settings.secrets.service_key.get_secret_value()
+    return hmac.compare_digest(key.encode(), expected.encode())

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Form, Response, status
 from backend.accounts import service
 from backend.accounts.dependencies import (
     ClientDep,
+    PersonDep,
     ViewerDep,
     require_service_key,
 )
@@ -52,7 +53,7 @@ async def create_token(
     if grant_type == "refresh_token":
         if refresh_token is None:
             raise field_error("refresh_token", msg="this grant needs a refresh token")
-        return await service.refresh(session, token=refresh_token, settings=settings)
+        return await service.refresh(session, token=refresh_token, client=client, settings=settings)
     if username is None or password is None:
         missing = "username" if username is None else "password"
         raise field_error(missing, msg=f"this grant needs a {missing}", kind="missing")
@@ -77,16 +78,16 @@ async def sign_in_by_link(
 
 
 @router.post("/auth/logout", status_code=status.HTTP_204_NO_CONTENT)
-async def sign_out(session: SessionDep, viewer: ViewerDep, data: Logout | None = None) -> None:
+async def sign_out(session: SessionDep, viewer: PersonDep, data: Logout | None = None) -> None:
     """End this session and every browser session that came from it."""
     await service.sign_out(session, viewer)
     if data is not None and data.refresh_token is not None:
-        await service.sign_out_token(session, data.refresh_token)
+        await service.sign_out_token(session, data.refresh_token, address=viewer.address)
 
 
 @router.post("/auth/ticket")
 async def create_ticket(
-    session: SessionDep, viewer: ViewerDep, settings: SettingsDep, response: Response
+    session: SessionDep, viewer: PersonDep, settings: SettingsDep, response: Response
 ) -> TicketOut:
     """A ticket that a browser swaps for its HttpOnly cookie, once and within a minute."""
     response.headers["Cache-Control"] = "no-store"
@@ -103,20 +104,27 @@ async def redeem_ticket(session: SessionDep, data: TicketRedeem) -> BrowserSessi
 
 @internal.post("/introspect")
 async def introspect(session: SessionDep, settings: SettingsDep, data: Introspect) -> Identity:
-    """Who holds this access token or browser session."""
+    """Who holds this access token, personal token or browser session."""
     if data.token.startswith(BROWSER_PREFIX):
         viewer = await service.identify_browser(session, data.token)
     else:
         viewer = await service.identify(session, data.token, settings)
     if viewer is None:
         return Identity(active=False)
-    return Identity(active=True, user_id=viewer.user_id, username=viewer.username, role=viewer.role)
+    return Identity(
+        active=True,
+        user_id=viewer.user_id,
+        username=viewer.username,
+        role=viewer.role,
+        scope=viewer.scope,
+        project_id=viewer.project_id,
+    )
 
 
 @internal.post("/logout", status_code=status.HTTP_204_NO_CONTENT)
-async def sign_out_browser(session: SessionDep, data: Introspect) -> None:
+async def sign_out_browser(session: SessionDep, client: ClientDep, data: Introspect) -> None:
     """End the session of a cookie."""
-    await service.sign_out_token(session, data.token)
+    await service.sign_out_token(session, data.token, address=client.address)
 
 
 @router.get("/users/me/sessions")
@@ -140,8 +148,13 @@ async def list_sessions(session: SessionDep, viewer: ViewerDep) -> SessionList:
     )
 
 
+@router.delete("/users/me/sessions", status_code=status.HTTP_204_NO_CONTENT)
+async def sign_out_everywhere(session: SessionDep, viewer: PersonDep) -> None:
+    """End every session of the account, this one too; its tokens go on."""
+    await service.sign_out_everywhere(session, viewer)
+
+
 @router.delete("/users/me/sessions/{session_id}", status_code=status.HTTP_204_NO_CONTENT)
-async def end_session(session: SessionDep, viewer: ViewerDep, session_id: Id) -> None:
+async def end_session(session: SessionDep, viewer: PersonDep, session_id: Id) -> None:
     """End one of one's own sessions."""
-    sessions = SessionRepository(session, viewer)
-    await sessions.revoke(await sessions.get_own(session_id))
+    await service.end_session(session, viewer, session_id)

@@ -1,5 +1,6 @@
 """What the accounts routes take and answer."""
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -11,14 +12,35 @@ from backend.science.storable import storable
 
 MINIMUM_PASSWORD_LENGTH = 12
 
+# Word characters without a look of their own: with them two names would look the same.
+_UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0")
+
+
+def _seen(name: str) -> str:
+    for letter in name:
+        is_selector = "\ufe00" <= letter <= "\ufe0f" or "\U000e0100" <= letter <= "\U000e01ef"
+        if letter in _UNSEEN or is_selector or unicodedata.category(letter) == "Cf":
+            raise ValueError("a user name may not contain invisible characters")
+    return name
+
+
+def _not_blank(password: str) -> str:
+    if not password.strip():
+        raise ValueError("a password may not be blank")
+    return password
+
+
 Username = Annotated[
     StorableText,
     StringConstraints(
         strip_whitespace=True, min_length=2, max_length=64, pattern=r"^[\w][\w.@+-]*$"
     ),
+    AfterValidator(_seen),
 ]
 NewPassword = Annotated[
-    StorableText, StringConstraints(min_length=MINIMUM_PASSWORD_LENGTH, max_length=1_000)
+    StorableText,
+    StringConstraints(min_length=MINIMUM_PASSWORD_LENGTH, max_length=1_000),
+    AfterValidator(_not_blank),
 ]
 Email = Annotated[
     StorableText, StringConstraints(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
@@ -241,6 +263,36 @@ class BrowserSessionOut(Schema):
 
     session: str
     max_age: int
+
+
+class ProviderStart(Schema):
+    """A browser wants to sign in with the OpenID provider, and which page it wants then."""
+
+    next: Annotated[StorableText, StringConstraints(max_length=2_000)] = "/"
+
+
+class ProviderStarted(Schema):
+    """Where the browser goes; the key stays with it for these seconds, the state goes along."""
+
+    address: str
+    key: str
+    state: str
+    max_age: int
+
+
+class ProviderReturn(Schema):
+    """What a browser brought back from the provider: a code or an error."""
+
+    key: Secret
+    state: Secret
+    code: Annotated[StorableText, StringConstraints(min_length=1, max_length=4_000)] | None = None
+    error: Annotated[StorableText, StringConstraints(max_length=200)] | None = None
+
+
+class ProviderSession(BrowserSessionOut):
+    """The value of the cookie, its age, and the page that was asked for."""
+
+    next: str
 
 
 class Introspect(Schema):

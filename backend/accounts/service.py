@@ -1,48 +1,50 @@
 """Signing in, staying signed in, signing out; making accounts."""
 
 from dataclasses import dataclass
+from typing import Final, Literal
 
-from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.accounts import passwords
+from backend.accounts import attempts, links, passwords
 from backend.accounts.repository import (
+    SessionCaller,
     SessionRepository,
-    UserRepository,
-    count_attempts,
-    spend_link,
+    find_browser_caller,
+    find_caller,
     spend_refresh_token,
     spend_ticket,
 )
 from backend.accounts.schemas import TokenOut
+from backend.accounts.token_repository import find_token_caller, touch_token
+from backend.accounts.user_repository import UserRepository
+from backend.core import audit
 from backend.core.access import SYSTEM, Viewer
+from backend.core.actions import Action
+from backend.core.audit import Subject
 from backend.core.db import database_time
-from backend.core.errors import (
-    CredentialsRejected,
-    TooManyRequests,
-)
+from backend.core.errors import CredentialsRejected, Forbidden
 from backend.core.security import (
     BROWSER_PREFIX,
+    PERSONAL_PREFIX,
     REFRESH_PREFIX,
     TICKET_PREFIX,
     AccessClaims,
     decode_access_token,
     encode_access_token,
-    name_key,
     new_token,
     token_hash,
 )
 from backend.settings import AuthSettings, Settings
 from backend.tables import (
     RefreshToken,
-    SignInAttempt,
     SignInSession,
     Ticket,
     User,
 )
 
 # One text for unknown, wrong and disabled: the answer must not tell accounts apart.
-REJECTED = "Incorrect username or password."
+REJECTED: Final = "Incorrect username or password."
+SignInMethod = Literal["password", "link", "invitation", "password_reset", "oidc", "registration"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +58,43 @@ class Client:
 async def identify(
     session: AsyncSession, token: str, settings: Settings, *, address: str | None = None
 ) -> Viewer | None:
-    """Who holds this access token now: signing out, disabling or a new role count at once."""
-    key = settings.secrets.token_key.get_secret_value()
-    claims = decode_access_token(token, key=key)
+    """Who holds this access token or personal token now, by one statement.
+
+    Signing out, revoking, disabling or a new role count at once.
+    """
+    if token.startswith(PERSONAL_PREFIX):
+        held = await find_token_caller(session, token, address=address)
+        if held is None:
+            return None
+        if held.is_stale:
+            await touch_token(session, held.token_id, address=address)
+        return held.viewer
+    claims = decode_access_token(token, keys=settings.secrets.token_keys)
     if claims is None:
         return None
-    sessions = SessionRepository(session, SYSTEM)
-    found = await sessions.find_with_user(SignInSession.id == claims.session_id)
-    if found is None or found[1].id != claims.user_id:
-        return None
-    await sessions.touch(found[0])
-    return _viewer(*found, address=address)
+    caller = await find_caller(session, session_id=claims.session_id, user_id=claims.user_id)
+    return await _used(session, caller, address)
 
 
 async def identify_browser(session: AsyncSession, token: str) -> Viewer | None:
     """Who holds this browser session."""
-    found = await SessionRepository(session, SYSTEM).find_by_browser_token(token)
-    return None if found is None else _viewer(*found)
+    return await _used(session, await find_browser_caller(session, token), None)
+
+
+async def _used(
+    session: AsyncSession, caller: SessionCaller | None, address: str | None
+) -> Viewer | None:
+    if caller is None:
+        return None
+    if caller.is_stale:
+        await SessionRepository(session, SYSTEM).touch(caller.session_id)
+    return Viewer(
+        user_id=caller.user_id,
+        username=caller.username,
+        role=caller.role,
+        session_id=caller.session_id,
+        address=address,
+    )
 
 
 def _viewer(row: SignInSession, user: User, *, address: str | None = None) -> Viewer:
@@ -89,64 +111,45 @@ async def sign_in(
     session: AsyncSession, *, username: str, password: str, client: Client, settings: Settings
 ) -> TokenOut:
     """Password sign-in; failures are counted per account and per address."""
-    # One try per account at a time, or parallel tries would all be counted as the first.
-    await session.execute(select(func.pg_advisory_xact_lock(_account_lock(username))))
-    await _refuse_too_many(session, username, client, settings.auth)
-    user = await UserRepository(session, SYSTEM).find_by_name(username)
-    password_hash = user.password_hash if user else None
-    matches = await passwords.fits(password, password_hash)
-    if user is None or not matches or user.disabled_at is not None:
-        session.add(SignInAttempt(account_key=name_key(username)[:200], address=client.address))
-        await session.flush()
-        raise CredentialsRejected(REJECTED)
-    return await open_session(session, user, client, settings)
-
-
-def _account_lock(username: str) -> ColumnElement[int]:
-    return func.hashtextextended(f"sign in {name_key(username)[:200]}", 0)
-
-
-async def _refuse_too_many(
-    session: AsyncSession, username: str, client: Client, auth: AuthSettings
-) -> None:
-    attempts = await count_attempts(
-        session,
-        account_key=name_key(username)[:200],
-        address=client.address,
-        since=auth.attempt_window,
+    if not settings.auth.password_login:
+        raise Forbidden("Passwords are not accepted here.", code="password_login_off")
+    await attempts.refuse_too_many(
+        session, username=username, address=client.address, auth=settings.auth
     )
-    oldest = [
-        counted.oldest
-        for counted, limit in (
-            (attempts.by_account, auth.attempts_per_account),
-            (attempts.by_address, auth.attempts_per_address),
+    # Held: who resets the password or disables the account now ends the session made here, too.
+    user = await UserRepository(session, SYSTEM).find_by_name(username, for_update=True)
+    matches = await passwords.fits(password, user.password_hash if user else None)
+    if user is None or not matches or user.disabled_at is not None or user.kind != "person":
+        await attempts.count_failure(session, username=username, address=client.address)
+        audit.record(
+            session,
+            None,
+            Action.SIGN_IN_FAILED,
+            None if user is None else audit.about(user),
+            outcome="failed",
+            actor_name=username,
+            address=client.address,
+            details={"method": "password"},
         )
-        if counted.number >= limit and counted.oldest is not None
-    ]
-    if not oldest:
-        return
-    wait = auth.attempt_window - (await database_time(session) - max(oldest))
-    seconds = max(1, int(wait.total_seconds()) + 1)
-    raise TooManyRequests(
-        f"Too many failed sign-ins. Try again in {-(-seconds // 60)} min.",
-        headers={"Retry-After": str(seconds)},
-    )
+        raise CredentialsRejected(REJECTED)
+    return await open_session(session, user, client, settings, method="password")
 
 
 async def sign_in_by_link(
     session: AsyncSession, *, token: str, client: Client, settings: Settings
 ) -> TokenOut:
     """A one-time link signs its user in once."""
-    user_id = await spend_link(session, token)
-    user = None if user_id is None else await session.get(User, user_id)
-    if user is None or user.disabled_at is not None:
-        raise CredentialsRejected("This sign-in link is used up, expired or unknown.")
-    return await open_session(session, user, client, settings)
+    link = await links.present_link(
+        session, token, ["sign_in"], address=client.address, auth=settings.auth
+    )
+    user = await links.spend_link(session, link)
+    return await open_session(session, user, client, settings, method="link")
 
 
 async def open_session(
-    session: AsyncSession, user: User, client: Client, settings: Settings
+    session: AsyncSession, user: User, client: Client, settings: Settings, *, method: SignInMethod
 ) -> TokenOut:
+    """A session for somebody who has shown who they are."""
     row = SignInSession(
         user_id=user.id,
         kind="api",
@@ -156,6 +159,13 @@ async def open_session(
     )
     session.add(row)
     await session.flush()
+    audit.record(
+        session,
+        _viewer(row, user, address=client.address),
+        Action.SIGNED_IN,
+        Subject("session", row.id),
+        details={"method": method},
+    )
     return await _issue(session, row, settings, rotate=True)
 
 
@@ -180,7 +190,9 @@ async def _issue(
     )
 
 
-async def refresh(session: AsyncSession, *, token: str, settings: Settings) -> TokenOut:
+async def refresh(
+    session: AsyncSession, *, token: str, client: Client, settings: Settings
+) -> TokenOut:
     """A new access token; an API client's refresh token rotates, a browser's stays.
 
     A rotated token that comes back was stolen or replayed: its whole family ends.
@@ -191,39 +203,73 @@ async def refresh(session: AsyncSession, *, token: str, settings: Settings) -> T
         found = await sessions.find_by_browser_token(token)
         if found is None:
             raise ended
-        await sessions.touch(found[0])
+        await sessions.touch(found[0].id)
         return await _issue(session, found[0], settings, rotate=False)
     spent = await spend_refresh_token(session, token)
     if spent is None:
         raise ended
     session_id, first_use = spent
     if not first_use:
-        await sessions.revoke_family(session_id)
+        await _end_family(session, session_id, Action.REFRESH_REUSED, client.address)
         raise ended
     found = await sessions.find_with_user(SignInSession.id == session_id)
     if found is None:
         raise ended
-    await sessions.touch(found[0])
+    await sessions.touch(found[0].id)
     return await _issue(session, found[0], settings, rotate=True)
 
 
 async def sign_out(session: AsyncSession, viewer: Viewer) -> None:
     """End the caller's session with all that came from the same sign-in."""
     if viewer.session_id is not None:
-        await SessionRepository(session, viewer).revoke_family(viewer.session_id)
+        await _end_family(session, viewer.session_id, Action.SIGNED_OUT, viewer.address)
 
 
-async def sign_out_token(session: AsyncSession, token: str) -> None:
+async def sign_out_token(session: AsyncSession, token: str, *, address: str | None) -> None:
     """End the session that a refresh or browser token belongs to; unknown ones are fine."""
-    sessions = SessionRepository(session, SYSTEM)
     if token.startswith(BROWSER_PREFIX):
-        found = await sessions.find_by_browser_token(token)
+        found = await SessionRepository(session, SYSTEM).find_by_browser_token(token)
         session_id = None if found is None else found[0].id
     else:
         spent = await spend_refresh_token(session, token)
         session_id = None if spent is None else spent[0]
     if session_id is not None:
-        await sessions.revoke_family(session_id)
+        await _end_family(session, session_id, Action.SIGNED_OUT, address)
+
+
+async def _end_family(
+    session: AsyncSession, session_id: int, action: Action, address: str | None
+) -> None:
+    """End a sign-in and say so in the audit, once: what has ended already writes nothing."""
+    if not await SessionRepository(session, SYSTEM).revoke_family(session_id):
+        return
+    row = await session.get_one(SignInSession, session_id)
+    user = await session.get_one(User, row.user_id)
+    audit.record(
+        session,
+        _viewer(row, user, address=address),
+        action,
+        Subject("session", session_id),
+        outcome="denied" if action is Action.REFRESH_REUSED else "done",
+    )
+
+
+async def end_session(session: AsyncSession, viewer: Viewer, session_id: int) -> None:
+    """End one of the caller's own sessions."""
+    sessions = SessionRepository(session, viewer)
+    await sessions.revoke(await sessions.get_own(session_id))
+    audit.record(session, viewer, Action.SIGNED_OUT, Subject("session", session_id))
+
+
+async def sign_out_everywhere(session: AsyncSession, viewer: Viewer) -> None:
+    """End every session of the caller, this one too; personal tokens go on."""
+    await SessionRepository(session, viewer).revoke_user(viewer.user_id)
+    audit.record(
+        session,
+        viewer,
+        Action.SIGNED_OUT_EVERYWHERE,
+        Subject("user", viewer.user_id, viewer.username),
+    )
 
 
 async def make_ticket(session: AsyncSession, viewer: Viewer, auth: AuthSettings) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from backend.core.audit import Action, Outcome
+from backend.core.actions import Action, Outcome
 from backend.core.schemas import Schema, Timestamp
 
 

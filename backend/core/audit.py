@@ -5,13 +5,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.core.access import Viewer
+from backend.core.actions import Action as Action
+from backend.core.actions import Outcome as Outcome
 from backend.core.logs import current_request_id
 from backend.tables import (
     ApiToken,
@@ -26,7 +27,6 @@ from backend.tables import (
     User,
 )
 
-Outcome = Literal["done", "denied", "failed"]
 # Whoever tries names that long is not worth more room.
 LONGEST_NAME: Final = 200
 OBJECT_TYPES: Final[Mapping[type[Table], str]] = MappingProxyType(
@@ -41,66 +41,6 @@ OBJECT_TYPES: Final[Mapping[type[Table], str]] = MappingProxyType(
         Retraining: "retraining",
     }
 )
-
-
-class Action(StrEnum):
-    """What can be done, as `object.deed`."""
-
-    USER_REGISTERED = "user.registered"
-    USER_CREATED = "user.created"
-    USER_INVITED = "user.invited"
-    INVITATION_WITHDRAWN = "user.invitation_withdrawn"
-    USER_UPDATED = "user.updated"
-    ROLE_CHANGED = "user.role_changed"
-    USER_DISABLED = "user.disabled"
-    USER_ENABLED = "user.enabled"
-    USER_DELETED = "user.deleted"
-    PASSWORD_CHANGED = "user.password_changed"  # noqa: S105  # a name, not a password
-    PASSWORD_RESET = "user.password_reset"  # noqa: S105  # the same
-    IDENTITY_LINKED = "user.identity_linked"
-    SIGNED_IN = "session.opened"
-    SIGN_IN_FAILED = "session.refused"
-    SIGNED_OUT = "session.ended"
-    SIGNED_OUT_EVERYWHERE = "session.all_ended"
-    REFRESH_REUSED = "session.refresh_reused"
-    TOKEN_CREATED = "token.created"  # noqa: S105  # a name, not a token
-    TOKEN_REVOKED = "token.revoked"  # noqa: S105  # the same
-    PROJECT_CREATED = "project.created"
-    PROJECT_UPDATED = "project.updated"
-    PROJECT_ARCHIVED = "project.archived"
-    PROJECT_UNARCHIVED = "project.unarchived"
-    PROJECT_TRASHED = "project.trashed"
-    MEMBER_SET = "project.member_set"
-    MEMBER_REMOVED = "project.member_removed"
-    PROJECT_TRANSFERRED = "project.transferred"
-    DATASET_CREATED = "dataset.created"
-    DATASET_VERSION_ADDED = "dataset.version_added"
-    DATASET_DOWNLOADED = "dataset.downloaded"
-    DATASET_UPDATED = "dataset.updated"
-    DATASET_MOVED = "dataset.moved"
-    DATASET_TRASHED = "dataset.trashed"
-    FIT_STARTED = "fit.started"
-    FIT_CANCELLED = "fit.cancelled"
-    FIT_UPDATED = "fit.updated"
-    FIT_MOVED = "fit.moved"
-    FIT_TRASHED = "fit.trashed"
-    MODEL_CREATED = "model.created"
-    MODEL_VERSION_ADDED = "model.version_added"
-    MODEL_UPDATED = "model.updated"
-    MODEL_MOVED = "model.moved"
-    MODEL_TRASHED = "model.trashed"
-    ALIAS_SET = "model.alias_set"
-    ALIAS_REMOVED = "model.alias_removed"
-    ROLLED_BACK = "model.rolled_back"
-    RETRAINING_STARTED = "retraining.started"
-    RETRAINING_CANCELLED = "retraining.cancelled"
-    RETRAINING_APPROVED = "retraining.approved"
-    RETRAINING_REJECTED = "retraining.rejected"
-    POLICY_SET = "retraining.policy_set"
-    POLICY_REMOVED = "retraining.policy_removed"
-    JOB_RETRIED = "job.retried"
-    JOB_CANCELLED = "job.cancelled"
-    ACCESS_DENIED = "access.denied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +58,18 @@ def about(row: Table) -> Subject:
     name = getattr(row, "username", None) or getattr(row, "name", None)
     project_id = row.id if isinstance(row, Project) else getattr(row, "project_id", None)
     return Subject(OBJECT_TYPES[type(row)], getattr(row, "id"), name, project_id)  # noqa: B009  # not every table has one
+
+
+def assign(row: Table, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Set the values; answers which of them are new, and the former name, or nothing at all."""
+    before = {name: getattr(row, name) for name in values}
+    changed = {name: value for name, value in values.items() if before[name] != value}
+    for name, value in changed.items():
+        setattr(row, name, value)
+    if not changed:
+        return {}
+    former = {"former_name": before["name"]} if "name" in changed else {}
+    return {"fields": sorted(changed), **former}
 
 
 def record(

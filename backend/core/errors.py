@@ -7,6 +7,7 @@ AppError
 │   ├── ScopeTooLow            403
 │   └── PersonRequired         403
 ├── NotFound                   404
+│   └── Absent                 404
 ├── Conflict                   409
 ├── PreconditionFailed         412
 ├── TooLarge                   413
@@ -35,6 +36,8 @@ class AppError(Exception):
     code: ClassVar[str] = "internal_error"
     # A refused sign-in must still count: its attempt is kept though the request fails.
     keeps_changes: ClassVar[bool] = False
+    # Somebody asked for what is not theirs; absent and not theirs cannot be told apart.
+    is_denial: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -77,6 +80,7 @@ class Forbidden(AppError):
 
     status = 403
     code = "forbidden"
+    is_denial = True
 
 
 class ScopeTooLow(Forbidden):
@@ -96,6 +100,14 @@ class NotFound(AppError):
 
     status = 404
     code = "not_found"
+    is_denial = True
+
+
+class Absent(NotFound):
+    """There is no such thing"""
+
+    # It would be nobody's own, or part of something that the caller sees.
+    is_denial = False
 
 
 class Conflict(AppError):

@@ -1,12 +1,12 @@
 """Which host names a request may use."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backend.core.errors import AppError
-from backend.core.problems import render
 
 
 class UnknownHost(AppError):
@@ -14,6 +14,13 @@ class UnknownHost(AppError):
 
     status = 400
     code = "unknown_host"
+
+    def __init__(self) -> None:
+        super().__init__("GOODFIT_ALLOWED_HOSTS does not list the host name of this request.")
+
+
+def _in_plain_text() -> Response:
+    return PlainTextResponse(f"{UnknownHost().detail}\n", UnknownHost.status)
 
 
 def host_name(header: str) -> str:
@@ -28,8 +35,14 @@ class AllowedHosts:
     `*` allows every name, `*.example.org` every name below that one.
     """
 
-    def __init__(self, app: ASGIApp, allowed: Sequence[str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        allowed: Sequence[str],
+        refuse: Callable[[], Response] = _in_plain_text,
+    ) -> None:
         self.app = app
+        self.refuse = refuse
         self.allowed = frozenset(name.lower() for name in allowed)
         self.suffixes = tuple(name[1:] for name in allowed if name.startswith("*."))
 
@@ -37,8 +50,7 @@ class AllowedHosts:
         if scope["type"] != "http" or self._allows(host_name(Headers(scope=scope).get("host", ""))):
             await self.app(scope, receive, send)
             return
-        refusal = UnknownHost("GOODFIT_ALLOWED_HOSTS does not list the host name of this request.")
-        await render(refusal)(scope, receive, send)
+        await self.refuse()(scope, receive, send)
 
     def _allows(self, name: str) -> bool:
         is_listed = "*" in self.allowed or name in self.allowed

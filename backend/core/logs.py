@@ -8,6 +8,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from backend.core.redaction import redacted_value
+
 NO_REQUEST: Final = "-"
 _request_id: ContextVar[str] = ContextVar("request_id", default=NO_REQUEST)
 _job_id: ContextVar[int | None] = ContextVar("job_id", default=None)
@@ -42,7 +44,7 @@ def bind_job(job_id: int | None, request_id: object = None) -> None:
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object per line; a line break in a value cannot forge a second one."""
+    """One JSON object per line, without secrets; a line break in a value forges no second one."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {
@@ -59,7 +61,7 @@ class JsonFormatter(logging.Formatter):
         entry.update(extra)
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, default=str)
+        return json.dumps(redacted_value(entry))
 
 
 def configure_logging(level: str) -> None:

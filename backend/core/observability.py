@@ -3,7 +3,7 @@
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
@@ -14,12 +14,6 @@ from backend.core.logs import bind_request, is_request_id
 
 _log = logging.getLogger("goodfit.access")
 UNMATCHED: Final = "unmatched"
-SECURITY_HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-}
-
 # Method, route template, status, seconds.
 Observe = Callable[[str, str, int, float], None]
 
@@ -31,20 +25,17 @@ def route_template(scope: Scope) -> str:
 
 
 class RequestContext:
-    """ASGI middleware around everything else.
-
-    `on_error` answers what nothing inside caught: here, and not in the framework's own outermost
-    layer, the answer still gets its id and headers.
-    """
+    """ASGI middleware around everything else."""
 
     def __init__(
         self,
         app: ASGIApp,
-        on_error: Callable[[Exception], Response] | None = None,
+        *,
+        headers: Mapping[str, str],
         observe: Observe | None = None,
     ) -> None:
         self.app = app
-        self.on_error = on_error
+        self.headers = headers
         self.observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,14 +46,10 @@ class RequestContext:
         request_id = given if is_request_id(given) else secrets.token_hex(12)
         # Never reset: each request has its own context, and the outermost handler needs the id.
         bind_request(request_id)
-        answer = _Answer(send, request_id)
+        answer = _Answer(send, request_id, self.headers)
         started = time.perf_counter()
         try:
             await self.app(scope, receive, answer.send)
-        except Exception as error:  # the last border: the caller gets a problem with its id
-            if self.on_error is None or answer.started:
-                raise
-            await self.on_error(error)(scope, receive, answer.send)
         finally:
             self._tell(scope, answer.status, time.perf_counter() - started)
 
@@ -81,18 +68,43 @@ class RequestContext:
 class _Answer:
     """Passes the response on with our headers, and remembers its status."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, headers: Mapping[str, str]) -> None:
         self._send = send
+        self._headers = headers
         self._request_id = request_id
-        self.started = False
         self.status = 500
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.started = True
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = self._request_id
-            for name, value in SECURITY_HEADERS.items():
+            for name, value in self._headers.items():
                 headers.setdefault(name, value)
         await self._send(message)
+
+
+class UncaughtErrors:
+    """ASGI middleware: `on_error` answers what nothing inside caught.
+
+    Here, and not in the framework's own outermost layer, the answer still gets its id and headers.
+    """
+
+    def __init__(self, app: ASGIApp, on_error: Callable[[Exception], Response]) -> None:
+        self.app = app
+        self.on_error = on_error
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal has_started
+            has_started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except Exception as error:  # the last border: the caller gets a problem with its id
+            if scope["type"] != "http" or has_started:
+                raise
+            await self.on_error(error)(scope, receive, send)

@@ -46,19 +46,28 @@ def _query_problem(name: str, msg: str) -> Unprocessable:
     return Unprocessable(msg, errors=[FieldProblem(loc=["query", name], msg=msg, type="value")])
 
 
+def _sign(key: bytes, payload: bytes) -> bytes:
+    return hmac.digest(key, payload, "sha256")[:SIGNATURE_BYTES]
+
+
 class CursorSigner:
-    """Cursors are opaque and signed: nobody reads or builds positions by hand."""
+    """Cursors are opaque and signed: nobody reads or builds positions by hand.
 
-    def __init__(self, key: bytes) -> None:
-        self._key = hashlib.sha256(b"page-cursor" + key).digest()
+    The first key signs; what the others signed still counts.
+    """
 
-    def _signature(self, payload: bytes) -> bytes:
-        return hmac.digest(self._key, payload, "sha256")[:SIGNATURE_BYTES]
+    def __init__(self, *keys: bytes) -> None:
+        self._keys = [hashlib.sha256(b"page-cursor" + key).digest() for key in keys]
+
+    def _is_ours(self, signature: bytes, payload: bytes) -> bool:
+        return any(hmac.compare_digest(signature, _sign(key, payload)) for key in self._keys)
 
     def encode(self, sort: str, value: Any, row_id: int) -> str:
         stamp = value.isoformat() if isinstance(value, datetime) else value
         payload = json.dumps([sort, stamp, row_id], separators=(",", ":")).encode()
-        return base64.urlsafe_b64encode(self._signature(payload) + payload).decode().rstrip("=")
+        return (
+            base64.urlsafe_b64encode(_sign(self._keys[0], payload) + payload).decode().rstrip("=")
+        )
 
     def decode(self, cursor: str, sort: str) -> tuple[Any, int]:
         """The sort value and id behind a cursor made by `encode` for the same sort."""
@@ -67,7 +76,7 @@ class CursorSigner:
         except (binascii.Error, ValueError):
             raw = b""
         signature, payload = raw[:SIGNATURE_BYTES], raw[SIGNATURE_BYTES:]
-        if not payload or not hmac.compare_digest(signature, self._signature(payload)):
+        if not payload or not self._is_ours(signature, payload):
             raise _query_problem("cursor", "this cursor was not made by this server")
         made_for, value, row_id = json.loads(payload)
         if made_for != sort:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
+from backend.core import denials
 from backend.core.errors import AppError, FieldProblem
 from backend.core.logs import current_request_id
 
@@ -74,8 +75,9 @@ def render(error: AppError) -> Response:
     )
 
 
-async def _app_error(_request: Request, error: Exception) -> Response:
+async def _app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)  # noqa: S101  # registered for this class only
+    await denials.note(request, error)
     return render(error)
 
 

@@ -1,5 +1,6 @@
 """Shared pydantic types: text that Postgres can hold, integers that fit, one base for schemas."""
 
+import re
 import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Generic, TypeVar
@@ -17,6 +18,7 @@ from pydantic import (
 from backend.science.storable import storable
 
 MAXIMUM_ID = 2**63 - 1
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -58,16 +60,32 @@ VersionNumber = Annotated[int, Field(ge=1, le=2**31 - 1), BeforeValidator(_no_tr
 
 
 def _utc(value: datetime) -> datetime:
-    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    if value.tzinfo is None:
+        return value.replace(tzinfo=UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("this moment is out of range") from None
 
 
-def _rfc3339(value: datetime) -> str:
+def rfc3339(value: datetime) -> str:
+    """A moment in UTC as answers write it."""
     return value.isoformat().replace("+00:00", "Z")
 
 
 Timestamp = Annotated[
-    datetime, AfterValidator(_utc), PlainSerializer(_rfc3339, when_used="json-unless-none")
+    datetime, AfterValidator(_utc), PlainSerializer(rfc3339, when_used="json-unless-none")
 ]
+
+
+def _with_zone(value: object) -> object:
+    if isinstance(value, str) and not _MOMENT.fullmatch(value):
+        raise ValueError("write it as RFC 3339 with its zone, as in 2026-01-31T12:00:00Z")
+    return value
+
+
+# What a query asks for; a plus in an address is a blank unless it is written as %2B.
+Moment = Annotated[Timestamp, BeforeValidator(_with_zone)]
 
 
 class Schema(BaseModel):

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -17,11 +17,16 @@ ISSUER: Final = "goodfit"
 AUDIENCE: Final = "goodfit-api"
 LEEWAY_SECONDS: Final = 10
 MAXIMUM_JWT_LENGTH: Final = 2_000
+# Of a column; a larger number would be an error of the database.
+LARGEST_ID: Final = 2**63 - 1
 
 REFRESH_PREFIX: Final = "gr_"
 BROWSER_PREFIX: Final = "gb_"
 TICKET_PREFIX: Final = "gt_"
 LINK_PREFIX: Final = "gl_"
+PERSONAL_PREFIX: Final = "gf_"
+# What a list shows of a personal token: the prefix and five letters of 43.
+HINT_LENGTH: Final = 8
 
 _passwords = CryptContext(schemes=["argon2"], deprecated="auto")
 
@@ -95,14 +100,28 @@ def encode_access_token(claims: AccessClaims, *, key: str, lifetime: timedelta) 
     return token
 
 
-def decode_access_token(token: str, *, key: str) -> AccessClaims | None:
-    """The claims of a valid access token, else None; the only place where a JWT is decoded."""
+def decode_access_token(token: str, *, keys: Sequence[str]) -> AccessClaims | None:
+    """The claims of a valid access token, else None; the only place where a JWT is decoded.
+
+    `keys` are the present key and those before it, whose tokens still count.
+    """
     if len(token) > MAXIMUM_JWT_LENGTH:
         return None
     try:
         header = jwt.get_unverified_header(token)
-        if set(header) - {"alg", "typ"} or header.get("alg") != ALGORITHM:
-            return None
+    except (JWTError, RecursionError):
+        return None
+    # Nothing in a header chooses a key or an algorithm: no kid, jku, x5u, jwk, crit, enc.
+    if set(header) - {"alg", "typ"} or header.get("alg") != ALGORITHM:
+        return None
+    found = (_decode(token, key) for key in keys)
+    return next((claims for claims in found if claims is not None), None)
+
+
+def _decode(token: str, key: str) -> AccessClaims | None:
+    if not key:
+        return None
+    try:
         claims = jwt.decode(
             token,
             key,
@@ -111,8 +130,10 @@ def decode_access_token(token: str, *, key: str) -> AccessClaims | None:
             issuer=ISSUER,
             options=dict(_REQUIRED_CLAIMS),
         )
-        if claims.get("typ") != "access":
+        if claims.get("typ") != "access" or not claims["jti"]:
             return None
-        return AccessClaims(user_id=int(claims["sub"]), session_id=int(claims["sid"]))
-    except (JWTError, KeyError, TypeError, ValueError):
+        found = AccessClaims(user_id=int(claims["sub"]), session_id=int(claims["sid"]))
+    except (JWTError, KeyError, TypeError, ValueError, RecursionError):
         return None
+    in_range = 0 < found.user_id <= LARGEST_ID and 0 < found.session_id <= LARGEST_ID
+    return found if in_range else None

@@ -8,7 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from backend.accounts.dependencies import ViewerDep
 from backend.core.deps import SessionDep
-from backend.core.errors import Conflict, NotFound
+from backend.core.errors import Absent, Conflict
 from backend.core.etag import matches
 from backend.core.schemas import Id, VersionNumber
 from backend.datasets.repository import DatasetRepository, VersionRepository
@@ -68,7 +68,7 @@ async def read_image(
     """One image as a PNG file; versions never change, so the browser's copy stays good."""
     found = await _image_version(session, viewer, dataset_id, version)
     if row >= found.rows:
-        raise NotFound(f"This version has no image {row}; the last one is {found.rows - 1}.")
+        raise Absent(f"This version has no image {row}; the last one is {found.rows - 1}.")
     await session.close()
     etag = f'"{found.parquet_sha256}-{row}"'
     headers = {"ETag": etag, "Cache-Control": "private, max-age=0, must-revalidate"}

@@ -7,6 +7,8 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from backend.accounts.dependencies import ViewerDep, WriterDep
+from backend.core import audit
+from backend.core.audit import Action, about
 from backend.core.deps import PageDep, SessionDep, SettingsDep, SignerDep
 from backend.core.etag import IfMatchDep, check_match, send_etag
 from backend.core.idempotency import IdempotencyDep
@@ -108,10 +110,10 @@ async def update_dataset(
     if_match: IfMatchDep,
     response: Response,
 ) -> DatasetOut:
-    """Rename or describe a dataset."""
+    """Rename or describe a dataset, or move it to another project."""
     row = await service.writable_dataset(session, viewer, dataset_id)
     check_match(if_match, _dataset_out(row))
-    await service.update_dataset(session, row, data)
+    await service.update_dataset(session, viewer, row, data)
     dataset = _dataset_out(row)
     send_etag(response, dataset)
     return dataset
@@ -124,7 +126,7 @@ async def delete_dataset(
     """Move a dataset to the trash."""
     row = await service.writable_dataset(session, viewer, dataset_id)
     check_match(if_match, _dataset_out(row))
-    await service.trash_dataset(session, row)
+    await service.trash_dataset(session, viewer, row)
 
 
 @router.post(
@@ -215,6 +217,11 @@ async def download_version(
     form: Annotated[DownloadFormat, Query(alias="format")] = "original",
 ) -> StreamingResponse:
     """The bytes as they were sent, or the typed table as CSV that is safe to open, or Parquet."""
-    row = await VersionRepository(session, viewer).get(dataset_id, version)
-    await session.close()  # a slow download must not hold a database connection
-    return await run_in_threadpool(open_download, request.app.state.blobs, row, form)
+    dataset, row = await service.fetch_version(session, viewer, dataset_id, version)
+    await session.close()  # a slow file store must not hold a database connection
+    answer: StreamingResponse = await run_in_threadpool(
+        open_download, request.app.state.blobs, row, form
+    )
+    details = {"version": version, "format": form}
+    audit.record(session, viewer, Action.DATASET_DOWNLOADED, about(dataset), details=details)
+    return answer

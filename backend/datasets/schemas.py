@@ -79,6 +79,8 @@ class DatasetUpdate(Schema):
 
     name: Name | None = None
     description: Description | None = None
+    # The caller must own both projects; null and the present one: it stays.
+    project_id: Id | None = None
 
 
 class VersionOut(Schema):

@@ -7,13 +7,15 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.core import audit
 from backend.core.access import Viewer
+from backend.core.audit import Action, about
 from backend.core.db import database_time
 from backend.core.errors import field_error
 from backend.core.idempotency import Idempotency, fingerprint
 from backend.datasets.repository import DatasetRepository, VersionRepository
 from backend.datasets.schemas import DatasetCreate, DatasetUpdate, TypedUpload
-from backend.projects.service import require_editor, writable_project
+from backend.projects.service import require_both_owned, require_editor, writable_project
 from backend.tables import Dataset, DatasetVersion
 
 # Keeps an upload's files; called once nothing speaks against them any more.
@@ -59,6 +61,8 @@ async def create_dataset(
     session.add(dataset)
     await session.flush()
     session.add(_version(dataset.id, 1, viewer, typed))
+    details = {"version": 1, "origin": typed.origin}
+    audit.record(session, viewer, Action.DATASET_CREATED, about(dataset), details=details)
     await session.flush()
     await idempotency.remember(session, viewer, content, dataset.id)
     return await DatasetRepository(session, viewer).get(dataset.id)
@@ -87,6 +91,8 @@ async def add_version(
     await store()
     dataset.latest_version += 1
     session.add(_version(dataset.id, dataset.latest_version, viewer, typed))
+    details = {"version": dataset.latest_version, "origin": typed.origin}
+    audit.record(session, viewer, Action.DATASET_VERSION_ADDED, about(dataset), details=details)
     await session.flush()
     await idempotency.remember(session, viewer, content, dataset.latest_version)
     return await versions.get(dataset_id, dataset.latest_version)
@@ -99,16 +105,28 @@ async def writable_dataset(session: AsyncSession, viewer: Viewer, dataset_id: in
     return dataset
 
 
-async def update_dataset(session: AsyncSession, dataset: Dataset, data: DatasetUpdate) -> None:
-    """Rename or describe."""
-    for name, value in data.model_dump(exclude_unset=True, exclude_none=True).items():
-        setattr(dataset, name, value)
+async def update_dataset(
+    session: AsyncSession, viewer: Viewer, dataset: Dataset, data: DatasetUpdate
+) -> None:
+    """Rename, describe, or move alone: fits that used it stay where they are."""
+    changes = data.model_dump(exclude={"project_id"}, exclude_unset=True, exclude_none=True)
+    details = audit.assign(dataset, changes)
+    if details:
+        audit.record(session, viewer, Action.DATASET_UPDATED, about(dataset), details=details)
+    if data.project_id not in (None, dataset.project_id):
+        source, target = await require_both_owned(
+            session, viewer, dataset.project_id, data.project_id
+        )
+        dataset.project_id = target.id
+        moved = {"from": source.id, "to": target.id}
+        audit.record(session, viewer, Action.DATASET_MOVED, about(dataset), details=moved)
     await session.flush()
 
 
-async def trash_dataset(session: AsyncSession, dataset: Dataset) -> None:
+async def trash_dataset(session: AsyncSession, viewer: Viewer, dataset: Dataset) -> None:
     """Out of sight; fits that used it keep their data."""
     dataset.trashed_at = await database_time(session)
+    audit.record(session, viewer, Action.DATASET_TRASHED, about(dataset))
     await session.flush()
 
 

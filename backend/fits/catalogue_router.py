@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from backend.accounts.dependencies import ViewerDep
-from backend.core.errors import NotFound
+from backend.core.errors import Absent
 from backend.fits.schemas import EstimatorList, EstimatorOut
 from backend.science.catalogue import ESTIMATORS
 from backend.science.extras import install_command
@@ -37,5 +37,5 @@ async def list_estimators(_viewer: ViewerDep) -> EstimatorList:
 async def read_estimator(_viewer: ViewerDep, name: str) -> EstimatorOut:
     """One estimator."""
     if name not in ESTIMATORS:
-        raise NotFound("There is no such estimator. GET /api/v1/estimators lists them.")
+        raise Absent("There is no such estimator. GET /api/v1/estimators lists them.")
     return _estimator_out(name)

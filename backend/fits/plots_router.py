@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from backend.accounts.dependencies import ViewerDep
 from backend.core.deps import SessionDep
-from backend.core.errors import NotFound
+from backend.core.errors import Absent
 from backend.core.etag import matches
 from backend.core.schemas import Id
 from backend.fits import results, service
@@ -30,7 +30,7 @@ def _plot_digest(fit: Fit, kind: str) -> str:
     kinds = [plot["kind"] for plot in fit.outcome["plots"]]
     if kind not in kinds:
         has = ", ".join(kinds) or "none"
-        raise NotFound(f"This fit has no such plot. Its plots: {has}.")
+        raise Absent(f"This fit has no such plot. Its plots: {has}.")
     digest: str = fit.artifacts["plots"]
     return digest
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,10 +14,9 @@ from backend.core.access import SYSTEM
 from backend.core.db import transaction
 from backend.fits import attempts
 from backend.fits.repository import FitRepository
-from backend.fits.states import FitState
 from backend.jobs.registry import WorkerContext
 from backend.jobs.retry import LONGEST_WAIT, try_again
-from backend.projects.service import project_readers
+from backend.projects.mirroring import Readership, project_readers, share_again
 from backend.tables import DatasetVersion, Fit
 from backend.tracking.calls import call_mlflow, require_mlflow
 from backend.tracking.port import FitRecord, RecordedRun
@@ -41,35 +41,42 @@ async def _record(context: WorkerContext, fit_id: int) -> None:
         prepared = await prepare_record(context, fit_id, Path(name))
         if prepared is None:
             return
-        content = {"record": prepared.model_dump(mode="json")}
+        told, readers = prepared
+        content = {"record": told.model_dump(mode="json")}
         answer = await call_mlflow(context, RECORD_PROGRAM, content)
     run = RecordedRun.model_validate(answer)
     async with transaction(context.sessions) as session:
+        # Locked: it could be moved at this moment.
+        fit = await FitRepository(session, SYSTEM).find_recordable(fit_id, for_update=True)
+        if fit is not None and fit.project_id != readers.project_id:
+            raise try_again(timedelta(0), "the fit was moved meanwhile")
         await attempts.recorded(session, fit_id, run_id=run.run_id, experiment_id=run.experiment_id)
+        await share_again(session, readers)
     _log.info("fit recorded", extra={"fit_id": fit_id, "run_id": run.run_id})
 
 
-async def prepare_record(context: WorkerContext, fit_id: int, folder: Path) -> FitRecord | None:
+async def prepare_record(
+    context: WorkerContext, fit_id: int, folder: Path
+) -> tuple[FitRecord, Readership] | None:
     """Everything MLflow is told, with the model as a local file; None when already recorded."""
     async with transaction(context.sessions) as session:
-        fit = await FitRepository(session, SYSTEM).find(fit_id)
-        if fit is None or fit.tracking == "recorded" or fit.state != FitState.SUCCEEDED:
+        fit = await FitRepository(session, SYSTEM).find_recordable(fit_id)
+        if fit is None or fit.tracking == "recorded":
             return None
-        slug, readers = await project_readers(session, fit.project_id)
+        readers = await project_readers(session, fit.project_id)
         version = await session.get_one(
             DatasetVersion, fit.dataset_version_id, populate_existing=True
         )
     model = folder / "model.joblib"
     await asyncio.to_thread(context.blobs.fetch, fit.artifacts["model"], model)
     example = await asyncio.to_thread(context.blobs.read, fit.artifacts["input_example"])
-    return _describe(fit, version, slug, readers, model, json.loads(example))
+    return _describe(fit, version, readers, model, json.loads(example)), readers
 
 
 def _describe(
     fit: Fit,
     version: DatasetVersion,
-    slug: str,
-    readers: list[str],
+    readers: Readership,
     model: Path,
     example: list[dict[str, Any]],
 ) -> FitRecord:
@@ -88,8 +95,8 @@ def _describe(
         fit_id=fit.id,
         fit_name=fit.name,
         username=fit.creator.username,
-        readers=readers,
-        experiment=slug,
+        readers=readers.names,
+        experiment=readers.slug,
         params=params,
         metrics={**fit.metrics, **baseline},
         tags={f"goodfit.tag.{key}": value for key, value in fit.tags.items()},

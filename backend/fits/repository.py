@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Float, Select, cast, func, select
 from sqlalchemy.orm import joinedload
+from sqlalchemy.sql.base import ExecutableOption
 
 from backend.core.pagination import CursorSigner, PageRequest, SortKey, fetch_page
 from backend.core.repository import ScopedRepository
@@ -12,7 +13,7 @@ from backend.fits.schemas import FitFilter
 from backend.fits.states import FINAL_STATES
 from backend.projects.service import visible_in_project
 from backend.science.metrics import METRICS
-from backend.tables import DatasetVersion, Fit
+from backend.tables import DatasetVersion, Fit, Model, ModelVersion
 
 
 def _metric_key(name: str) -> SortKey:
@@ -21,6 +22,13 @@ def _metric_key(name: str) -> SortKey:
 
 
 RESTORED_AT_ONCE = 200
+_DESCRIPTION: tuple[ExecutableOption, ...] = (
+    joinedload(Fit.creator),
+    joinedload(Fit.dataset),
+    joinedload(Fit.dataset_version).load_only(
+        DatasetVersion.version, DatasetVersion.content_digest, raiseload=True
+    ),
+)
 SORT_KEYS = {
     "created_at": SortKey(Fit.created_at, attrgetter("created_at")),
     "name": SortKey(Fit.name, attrgetter("name")),
@@ -44,11 +52,7 @@ class FitRepository(ScopedRepository[Fit]):
 
     def _described(self) -> Select[Fit]:
         """With the names that are shown beside a fit."""
-        return self.scoped().options(
-            joinedload(Fit.creator),
-            joinedload(Fit.dataset),
-            joinedload(Fit.dataset_version).load_only(DatasetVersion.version, raiseload=True),
-        )
+        return self.scoped().options(*_DESCRIPTION)
 
     async def get_results(self, fit_id: int) -> Fit:
         """A fit for its results alone: plots are asked for often and need no names."""
@@ -89,8 +93,27 @@ class FitRepository(ScopedRepository[Fit]):
 
     async def list_unrecorded(self) -> list[Fit]:
         """The oldest fits that MLflow was not told of."""
-        statement = self.scoped().where(Fit.state == "succeeded", Fit.tracking == "pending")
-        return await self._oldest(statement)
+        return await self._oldest(self._recordable().where(Fit.tracking == "pending"))
+
+    async def find_recordable(self, fit_id: int, *, for_update: bool = False) -> Fit | None:
+        """A fit that MLflow shows: one that succeeded, in the trash only as a model's version."""
+        statement = self._recordable().where(Fit.id == fit_id).options(*_DESCRIPTION)
+        if for_update:
+            statement = statement.with_for_update(of=Fit)
+        return await self.find_one(statement.execution_options(populate_existing=True))
+
+    def _recordable(self) -> Select[Fit]:
+        served = (
+            select(ModelVersion.fit_id)
+            .join(Model, Model.id == ModelVersion.model_id)
+            .where(ModelVersion.fit_id == Fit.id, Model.trashed_at.is_(None))
+            .exists()
+        )
+        return (
+            select(Fit)
+            .where(visible_in_project(Fit.project_id, self.viewer))
+            .where(Fit.state == "succeeded", Fit.trashed_at.is_(None) | served)
+        )
 
     async def _oldest(self, statement: Select[Fit]) -> list[Fit]:
         limited = statement.order_by(Fit.id).limit(RESTORED_AT_ONCE)

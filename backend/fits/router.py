@@ -11,7 +11,7 @@ from backend.core.errors import Conflict
 from backend.core.etag import IfMatchDep, check_match, send_etag
 from backend.core.idempotency import IdempotencyDep
 from backend.core.schemas import Id, Page
-from backend.fits import results, service
+from backend.fits import moving, results, service
 from backend.fits.repository import FitRepository
 from backend.fits.schemas import (
     CoefficientList,
@@ -55,6 +55,7 @@ def _fit_out(fit: Fit, mlflow: str) -> FitOut:
             "dataset_id": fit.dataset_id,
             "dataset_name": fit.dataset.name,
             "version": fit.dataset_version.version,
+            "dataset_digest": fit.dataset_version.content_digest,
             "target": fit.target,
             "features": fit.features or fit.spec["features"],
             "excluded": fit.outcome.get("excluded", []),
@@ -140,10 +141,11 @@ async def update_fit(
     if_match: IfMatchDep,
     response: Response,
 ) -> FitOut:
-    """Rename or tag a fit."""
+    """Rename or tag a fit, or move it to another project, where MLflow records it anew."""
     row = await service.writable_fit(session, viewer, fit_id)
     check_match(if_match, _fit_out(row, settings.urls.mlflow))
-    await service.update_fit(session, row, data)
+    await service.update_fit(session, viewer, row, data)
+    await moving.move_fit(session, viewer, row, data.project_id)
     fit = _fit_out(row, settings.urls.mlflow)
     send_etag(response, fit)
     return fit
@@ -181,7 +183,7 @@ async def rerun_fit(
     original = await FitRepository(session, viewer).get(fit_id)
     data = service.rerun_request(original, changes or {})
     row = await service.start_fit(
-        session, viewer, data, limits=settings.fits, idempotency=idempotency
+        session, viewer, data, limits=settings.fits, idempotency=idempotency, rerun_of=fit_id
     )
     fit = _fit_out(row, settings.urls.mlflow)
     response.headers["Location"] = f"/api/v1/fits/{fit.id}"

@@ -43,6 +43,8 @@ class FitUpdate(Schema):
 
     name: Name | None = None
     tags: dict[TagKey, TagValue] | None = Field(None, max_length=50)
+    # The caller must own both projects; null and the present one: it stays.
+    project_id: Id | None = None
 
 
 class FitErrorOut(Schema):
@@ -77,6 +79,8 @@ class FitOut(Schema):
     dataset_id: int
     dataset_name: str
     version: int
+    # sha256 of the version's content; it stays where the dataset itself is out of sight.
+    dataset_digest: str
     target: str
     features: list[str] | None
     excluded: list[ExcludedColumn]

@@ -5,7 +5,9 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.core import audit
 from backend.core.access import Viewer
+from backend.core.audit import Action, about
 from backend.core.db import database_time
 from backend.core.errors import (
     Conflict,
@@ -104,6 +106,7 @@ async def start_fit(
     *,
     limits: FitSettings,
     idempotency: Idempotency,
+    rerun_of: int | None = None,
 ) -> Fit:
     """Queue a fit; the job exists if and only if the row does."""
     fits = FitRepository(session, viewer)
@@ -135,6 +138,10 @@ async def start_fit(
     session.add(fit)
     await session.flush()
     await enqueue_run(session, fit)
+    details = {"dataset_id": dataset.id, "version": version.version}
+    if rerun_of is not None:
+        details["rerun_of"] = rerun_of
+    audit.record(session, viewer, Action.FIT_STARTED, about(fit), details=details)
     await idempotency.remember(session, viewer, content, fit.id)
     return await fits.get(fit.id)
 
@@ -163,10 +170,12 @@ async def enqueue_continuation(session: AsyncSession, fit: Fit) -> None:
         )
 
 
-async def writable_fit(session: AsyncSession, viewer: Viewer, fit_id: int) -> Fit:
+async def writable_fit(
+    session: AsyncSession, viewer: Viewer, fit_id: int, *, also_archived: bool = False
+) -> Fit:
     """A fit that the viewer may change, locked until the transaction ends."""
     fit = await FitRepository(session, viewer).get(fit_id, for_update=True)
-    await require_editor(session, viewer, fit.project_id)
+    await require_editor(session, viewer, fit.project_id, also_archived=also_archived)
     return fit
 
 
@@ -176,12 +185,13 @@ async def cancel_fit(session: AsyncSession, viewer: Viewer, fit_id: int) -> Fit:
     The state is final with this transaction; the worker is notified by its commit, kills the
     child, and whatever the child still sends is refused by the state.
     """
-    fit = await writable_fit(session, viewer, fit_id)
+    fit = await writable_fit(session, viewer, fit_id, also_archived=True)
     fit.state = advance(FitState(fit.state), FitState.CANCELLED)
     fit.progress_message = f"Cancelled by {viewer.username}"
     fit.finished_at = await database_time(session)
     if fit.job_id is not None:
         await queue.cancel(session, fit.job_id)
+    audit.record(session, viewer, Action.FIT_CANCELLED, about(fit))
     await session.flush()
     await enqueue_continuation(session, fit)
     return fit
@@ -216,10 +226,12 @@ def rerun_request(fit: Fit, changes: dict[str, Any]) -> FitCreate:
         raise Unprocessable(problems[0]["msg"], errors=problems) from None
 
 
-async def update_fit(session: AsyncSession, fit: Fit, data: FitUpdate) -> None:
+async def update_fit(session: AsyncSession, viewer: Viewer, fit: Fit, data: FitUpdate) -> None:
     """Rename or tag."""
-    for name, value in data.model_dump(exclude_unset=True, exclude_none=True).items():
-        setattr(fit, name, value)
+    changes = data.model_dump(exclude={"project_id"}, exclude_unset=True, exclude_none=True)
+    details = audit.assign(fit, changes)
+    if details:
+        audit.record(session, viewer, Action.FIT_UPDATED, about(fit), details=details)
     await session.flush()
 
 
@@ -228,6 +240,7 @@ async def trash_fit(session: AsyncSession, viewer: Viewer, fit: Fit) -> None:
     if FitState(fit.state) in (FitState.QUEUED, FitState.RUNNING):
         await cancel_fit(session, viewer, fit.id)
     fit.trashed_at = await database_time(session)
+    audit.record(session, viewer, Action.FIT_TRASHED, about(fit))
     await session.flush()
 
 

@@ -8,8 +8,10 @@ from sqlalchemy import ColumnElement, Float, case, cast, func, literal, select, 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from backend.core.access import SYSTEM
 from backend.jobs.driver import WORKER_PREFIX
 from backend.jobs.table import QueuedJob
+from backend.projects.repository import visible_in_project
 from backend.settings import Settings
 from backend.tables import Fit, Retraining
 
@@ -104,7 +106,10 @@ async def _by_state(session: AsyncSession, column: InstrumentedAttribute[str]) -
 
 async def _unrecorded(session: AsyncSession) -> tuple[int, float]:
     statement = select(func.count(), _age(Fit.finished_at)).where(
-        Fit.state == "succeeded", Fit.tracking == "pending", Fit.trashed_at.is_(None)
+        visible_in_project(Fit.project_id, SYSTEM),
+        Fit.state == "succeeded",
+        Fit.tracking == "pending",
+        Fit.trashed_at.is_(None),
     )
     count, age = (await session.execute(statement)).one()
     return count, age or 0.0

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 
 from backend.accounts.service import identify
-from backend.core.access import Role
+from backend.core.access import Scope
 from backend.core.db import transaction
 from backend.core.deps import SettingsDep
 from backend.core.errors import Forbidden, Unauthenticated
@@ -46,11 +46,11 @@ async def _require_reader(
         token.encode(), expected.get_secret_value().encode()
     ):
         return
-    async with transaction(request.app.state.sessions) as session:
+    async with transaction(request.app.state.read_sessions) as session:
         viewer = await identify(session, token, settings)
     if viewer is None:
         raise Unauthenticated
-    if viewer.role is not Role.ADMIN:
+    if not (viewer.sees_everything and viewer.scope.includes(Scope.READ)):
         raise Forbidden("This is for administrators.")
 
 

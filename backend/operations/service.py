@@ -13,7 +13,9 @@ import asyncpg
 import httpx
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.core import audit
 from backend.core.access import Viewer
+from backend.core.audit import Action, Subject
 from backend.core.db import SessionFactory, database_time, transaction
 from backend.core.errors import AppError, Conflict
 from backend.core.schema_check import current_revision, head_revision
@@ -95,6 +97,8 @@ async def retry_job(session: AsyncSession, viewer: Viewer, job_id: int) -> JobOu
             raise Conflict(message) from None
     elif state == "delayed":
         await jobs.make_due(job_id)
+    if state in ("failed", "delayed"):
+        _record(session, viewer, Action.JOB_RETRIED, job)
     return describe_job(await jobs.get(job_id), await database_time(session))
 
 
@@ -107,6 +111,12 @@ async def cancel_job(session: AsyncSession, viewer: Viewer, job_id: int) -> None
         with contextlib.suppress(AppError):
             await cancel_fit(session, viewer, fit_id)
     await queue.cancel(session, job_id)
+    _record(session, viewer, Action.JOB_CANCELLED, job)
+
+
+def _record(session: AsyncSession, viewer: Viewer, action: Action, job: QueuedJob) -> None:
+    subject = Subject("job", job.id, job.entrypoint)
+    audit.record(session, viewer, action, subject, details=_about(job))
 
 
 async def _checked(name: str, check: Callable[[], Awaitable[str]]) -> Component:

@@ -1,29 +1,59 @@
-"""Which project something goes into, and who may put it there."""
+"""Making and changing projects; which project something goes into."""
 
 import re
 import unicodedata
+from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.core.access import SYSTEM, ProjectRole, Viewer
+from backend.core.access import ProjectRole, Viewer
+from backend.core.audit import Action, about, assign, record
+from backend.core.db import database_time
 from backend.core.errors import Forbidden
+from backend.core.idempotency import Idempotency, fingerprint
+from backend.projects.holdings import Holding, holdings
+from backend.projects.members import hand_over, leave_all
+from backend.projects.mirroring import members_changed, project_readers
+from backend.projects.permissions import (
+    PersonalProjectFixed,
+    ProjectArchived,
+    require_both_owned,
+    require_editor,
+    require_owner,
+)
 from backend.projects.repository import ProjectRepository, visible_in_project
-from backend.tables import Project, ProjectMember, User
+from backend.projects.schemas import ProjectCreate, ProjectUpdate
+from backend.projects.trash import trash_project
+from backend.tables import Project, ProjectMember
 
 __all__ = [
+    "Holding",
+    "create_project",
+    "hand_over",
+    "holdings",
+    "leave_all",
+    "members_changed",
+    "owned_project",
     "personal_project",
     "project_readers",
+    "require_both_owned",
     "require_editor",
+    "trash_project",
+    "trash_shared_project",
+    "update_project",
     "visible_in_project",
     "writable_project",
 ]
+# Any constant will do; all processes of one database have to agree on it.
+NAMING_LOCK: Final = 7_013_009
+LONGEST_SLUG: Final = 80
 
 
-def _slug(name: str) -> str:
+def _slug(name: str, otherwise: str) -> str:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "user"
+    return re.sub(r"[^a-z0-9]+", "-", plain)[:LONGEST_SLUG].strip("-") or otherwise
 
 
 async def personal_project(session: AsyncSession, viewer: Viewer) -> Project:
@@ -36,7 +66,7 @@ async def personal_project(session: AsyncSession, viewer: Viewer) -> Project:
         insert(Project)
         .values(
             name=f"{viewer.username}'s project",
-            slug=f"{_slug(viewer.username)}-{viewer.user_id}",
+            slug=await _free_slug(session, f"{_slug(viewer.username, 'user')}-{viewer.user_id}"),
             personal=True,
             created_by=viewer.user_id,
         )
@@ -54,36 +84,96 @@ async def personal_project(session: AsyncSession, viewer: Viewer) -> Project:
     made = await projects.find_personal()
     if made is None:
         raise LookupError(f"no personal project for user {viewer.user_id}")
+    if project_id is not None:
+        record(session, viewer, Action.PROJECT_CREATED, about(made), details={"personal": True})
+        await session.flush()
     return made
 
 
 async def writable_project(
     session: AsyncSession, viewer: Viewer, project_id: int | None
 ) -> Project:
-    """The project that something new goes into: the one named, else the personal one."""
-    if project_id is None:
+    """The project that something new goes into: the one named, else the personal one.
+
+    What a token makes that reaches one project goes there.
+    """
+    if project_id is None and viewer.project_id is None:
         return await personal_project(session, viewer)
-    projects = ProjectRepository(session, viewer)
-    project = await projects.get(project_id)
+    project = await ProjectRepository(session, viewer).get(project_id or viewer.project_id or 0)
     await require_editor(session, viewer, project.id)
     return project
 
 
-async def require_editor(session: AsyncSession, viewer: Viewer, project_id: int) -> None:
-    """Refuse a reader of a project who wants to change something in it."""
-    roles = await ProjectRepository(session, viewer).roles([project_id])
-    if viewer.sees_everything or roles.get(project_id) in (ProjectRole.OWNER, ProjectRole.EDITOR):
-        return
-    raise Forbidden("You may read this project, not change it. Ask its owner.")
-
-
-async def project_readers(session: AsyncSession, project_id: int) -> tuple[str, list[str]]:
-    """The project's slug and the names of its members, for MLflow's permissions."""
-    project = await ProjectRepository(session, SYSTEM).get(project_id)
-    members = (
-        select(User.username)
-        .join(ProjectMember, ProjectMember.user_id == User.id)
-        .where(ProjectMember.project_id == project_id)
-        .order_by(User.username)
+async def create_project(
+    session: AsyncSession, viewer: Viewer, data: ProjectCreate, *, idempotency: Idempotency
+) -> Project:
+    """A new shared project of the viewer's own; sent again with the same key it is the same."""
+    if viewer.project_id is not None:
+        raise Forbidden("This token reaches one project; it makes no other.")
+    projects = ProjectRepository(session, viewer)
+    content = fingerprint(data.model_dump(mode="json"))
+    made = await idempotency.find(session, viewer, content)
+    if made is not None:
+        return await projects.get(made)
+    project = Project(
+        name=data.name,
+        description=data.description,
+        slug=await _free_slug(session, _slug(data.name, "project")),
+        personal=False,
+        created_by=viewer.user_id,
     )
-    return project.slug, list((await session.execute(members)).scalars())
+    session.add(project)
+    await session.flush()
+    session.add(
+        ProjectMember(project_id=project.id, user_id=viewer.user_id, role=ProjectRole.OWNER.value)
+    )
+    record(session, viewer, Action.PROJECT_CREATED, about(project))
+    await session.flush()
+    await idempotency.remember(session, viewer, content, project.id)
+    return await projects.get(project.id)
+
+
+async def _free_slug(session: AsyncSession, wanted: str) -> str:
+    """The slug, numbered where it was ever used: also in the trash, as MLflow keeps its names."""
+    await session.execute(select(func.pg_advisory_xact_lock(NAMING_LOCK)))
+    statement = select(Project.slug).where(Project.slug.startswith(wanted, autoescape=True))
+    taken = set((await session.execute(statement)).scalars())
+    candidate, number = wanted, 1
+    while candidate in taken:
+        number += 1
+        candidate = f"{wanted}-{number}"
+    return candidate
+
+
+async def owned_project(session: AsyncSession, viewer: Viewer, project_id: int) -> Project:
+    """A project of the viewer's own, locked until the transaction ends."""
+    project = await ProjectRepository(session, viewer).get(project_id, for_update=True)
+    await require_owner(session, viewer, project)
+    return project
+
+
+async def update_project(
+    session: AsyncSession, viewer: Viewer, project: Project, data: ProjectUpdate
+) -> None:
+    """Rename, describe, archive or open again; what is archived changes in nothing else."""
+    wanted = data.model_dump(exclude_unset=True, exclude_none=True)
+    archive = wanted.pop("archived", project.archived_at is not None)
+    if archive and project.personal:
+        raise PersonalProjectFixed("A personal project cannot be archived.")
+    if wanted and archive and project.archived_at is not None:
+        raise ProjectArchived
+    changes = assign(project, wanted)
+    if changes:
+        record(session, viewer, Action.PROJECT_UPDATED, about(project), details=changes)
+    if archive != (project.archived_at is not None):
+        project.archived_at = await database_time(session) if archive else None
+        action = Action.PROJECT_ARCHIVED if archive else Action.PROJECT_UNARCHIVED
+        record(session, viewer, action, about(project))
+    await session.flush()
+
+
+async def trash_shared_project(session: AsyncSession, viewer: Viewer, project: Project) -> None:
+    """Move a project to the trash, unless it is somebody's personal one."""
+    if project.personal:
+        raise PersonalProjectFixed("A personal project cannot be deleted. Delete what is in it.")
+    await trash_project(session, viewer, project)

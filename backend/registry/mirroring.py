@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.jobs import queue
-from backend.projects.service import project_readers
+from backend.projects.mirroring import Readership, project_readers, share_again
 from backend.registry.schemas import MirrorPayload
 from backend.tables import Dataset, DatasetVersion, Fit, Model, ModelAlias, ModelVersion, User
 from backend.tracking.port import MirroredModel, ModelRecord, VersionRecord
@@ -41,6 +41,8 @@ class Snapshot:
 
     Attributes
     ----------
+    readers
+        Who may read it, as told.
     expected
         The versions that MLflow has afterwards.
     unrecorded_for
@@ -49,6 +51,7 @@ class Snapshot:
 
     revision: int
     content: dict[str, Any]
+    readers: Readership
     expected: frozenset[int] = frozenset()
     unrecorded_for: timedelta | None = None
 
@@ -60,14 +63,14 @@ async def read_snapshot(session: AsyncSession, model_id: int) -> Snapshot | None
     model = (await session.execute(statement)).scalar_one_or_none()
     if model is None or model.revision == model.mirrored_revision:
         return None
-    if model.trashed_at is not None:
+    readers = await project_readers(session, model.project_id)
+    if model.trashed_at is not None or readers.is_trashed:
         withdrawn = {"name": model.mlflow_name, "model_id": model.id}
-        return Snapshot(model.revision, {"withdrawn": withdrawn})
-    return await _describe(session, model)
+        return Snapshot(model.revision, {"withdrawn": withdrawn}, readers)
+    return await _describe(session, model, readers)
 
 
-async def _describe(session: AsyncSession, model: Model) -> Snapshot:
-    slug, readers = await project_readers(session, model.project_id)
+async def _describe(session: AsyncSession, model: Model, readers: Readership) -> Snapshot:
     rows = await _version_rows(session, model.id)
     aliases = select(ModelAlias.alias, ModelAlias.version).where(ModelAlias.model_id == model.id)
     versions = [
@@ -80,22 +83,18 @@ async def _describe(session: AsyncSession, model: Model) -> Snapshot:
         name=model.mlflow_name,
         title=model.name,
         description=model.description,
-        project=slug,
-        readers=readers,
+        project=readers.slug,
+        readers=readers.names,
         versions=versions,
         aliases={row.alias: row.version for row in await session.execute(aliases)},
     )
     return Snapshot(
         model.revision,
         {"record": record.model_dump(mode="json")},
+        readers,
         expected=frozenset(version.version for version in versions),
-        unrecorded_for=max((row.age for row in rows if _is_awaited(row)), default=None),
+        unrecorded_for=max((row.age for row in rows if row.run_id is None), default=None),
     )
-
-
-def _is_awaited(row: Any) -> bool:
-    """A fit that was put into the trash before it was recorded never will be."""
-    return row.run_id is None and row.trashed_at is None
 
 
 async def _version_rows(session: AsyncSession, model_id: int) -> Sequence[Any]:
@@ -108,7 +107,6 @@ async def _version_rows(session: AsyncSession, model_id: int) -> Sequence[Any]:
             (func.now() - ModelVersion.created_at).label("age"),
             Fit.mlflow_run_id.label("run_id"),
             Fit.estimator,
-            Fit.trashed_at,
             User.username,
             Dataset.name.label("dataset_name"),
             DatasetVersion.version.label("dataset_version"),
@@ -125,7 +123,11 @@ async def _version_rows(session: AsyncSession, model_id: int) -> Sequence[Any]:
 
 
 async def store_mirrored(
-    session: AsyncSession, model_id: int, mirrored: MirroredModel, shown: int | None
+    session: AsyncSession,
+    model_id: int,
+    mirrored: MirroredModel,
+    shown: int | None,
+    readers: Readership,
 ) -> int:
     """Keep MLflow's numbers and the revision that it shows; answers the model's revision now."""
     # First the model's row, as all other changes of it do.
@@ -137,4 +139,5 @@ async def store_mirrored(
     if shown is not None:
         changed = update(Model).where(Model.id == model_id).values(mirrored_revision=shown)
         await session.execute(changed)
+    await share_again(session, readers)
     return revision

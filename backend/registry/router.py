@@ -156,10 +156,11 @@ async def update_model(
     if_match: IfMatchDep,
     response: Response,
 ) -> ModelOut:
-    """Rename or describe a model; its name in MLflow stays."""
+    """Rename, describe or move a model; its name in MLflow stays."""
     row = await service.writable_model(session, viewer, model_id)
     check_match(if_match, await _one_out(session, viewer, row, settings.urls.mlflow))
     await service.update_model(session, viewer, row, data)
+    row = await ModelRepository(session, viewer).get(model_id)
     model = await _one_out(session, viewer, row, settings.urls.mlflow)
     send_etag(response, model)
     return model
@@ -176,7 +177,7 @@ async def delete_model(
     """Move a model to the trash; its fits stay."""
     row = await service.writable_model(session, viewer, model_id)
     check_match(if_match, await _one_out(session, viewer, row, settings.urls.mlflow))
-    await service.trash_model(session, row)
+    await service.trash_model(session, viewer, row)
 
 
 @router.post("/{model_id}/versions", status_code=status.HTTP_201_CREATED)

@@ -48,6 +48,8 @@ class ModelUpdate(Schema):
 
     name: Name | None = None
     description: Description | None = None
+    # The caller must own both projects; null and the present one: it stays.
+    project_id: Id | None = None
 
 
 class ChampionOut(Schema):

@@ -8,14 +8,17 @@ from typing import Any, Final
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.core import audit
 from backend.core.access import Viewer
+from backend.core.audit import Action, about
 from backend.core.db import database_time
 from backend.core.errors import Conflict, FieldProblem, Unprocessable, field_error
 from backend.core.idempotency import Idempotency, fingerprint
 from backend.fits.repository import FitRepository
 from backend.fits.states import FitState
-from backend.projects.service import project_readers, require_editor
+from backend.projects.service import project_readers, require_both_owned, require_editor
 from backend.registry.mirroring import enqueue_mirror
+from backend.registry.moving import move_model
 from backend.registry.repository import (
     AliasChangeRepository,
     ModelRepository,
@@ -36,6 +39,12 @@ from backend.tables import AliasChange, Fit, Model, ModelAlias, ModelVersion
 # Any constant will do; all processes of one database have to agree on it.
 NAMING_LOCK: Final = 7_013_005
 LONGEST_MLFLOW_NAME: Final = 200
+DEEDS: Final[Mapping[ChangeKind, Action]] = {
+    "set": Action.ALIAS_SET,
+    "retraining": Action.ALIAS_SET,
+    "removed": Action.ALIAS_REMOVED,
+    "rollback": Action.ROLLED_BACK,
+}
 
 
 class NothingToRollBack(Conflict):
@@ -70,6 +79,8 @@ async def register_model(
     session.add(model)
     await session.flush()
     session.add(_version(model, 1, fit, viewer, "fit"))
+    details = {"version": 1, "fit_id": fit.id}
+    audit.record(session, viewer, Action.MODEL_CREATED, about(model), details=details)
     await session.flush()
     await enqueue_mirror(session, model)
     await idempotency.remember(session, viewer, content, model.id)
@@ -96,7 +107,7 @@ async def _require_free_name(models: ModelRepository, project_id: int, name: str
 
 async def _free_mlflow_name(session: AsyncSession, project_id: int, name: str) -> str:
     """The project's slug and the name in MLflow's letters; numbered where it was ever used."""
-    slug, _readers = await project_readers(session, project_id)
+    slug = (await project_readers(session, project_id)).slug
     plain = re.sub(r"[^\w.-]+", "-", name).strip("-") or "model"
     wanted = f"{slug}.{plain}"[:LONGEST_MLFLOW_NAME]
     statement = select(Model.mlflow_name).where(
@@ -148,6 +159,8 @@ async def add_version(
     _require_same_interface(served.fit.outcome, fit.outcome)
     model.latest_version += 1
     session.add(_version(model, model.latest_version, fit, viewer, origin))
+    details = {"version": model.latest_version, "fit_id": fit.id, "origin": origin}
+    audit.record(session, viewer, Action.MODEL_VERSION_ADDED, about(model), details=details)
     await _changed(session, model)
     return await versions.get(model_id, model.latest_version)
 
@@ -193,19 +206,30 @@ async def _changed(session: AsyncSession, model: Model) -> None:
 async def update_model(
     session: AsyncSession, viewer: Viewer, model: Model, data: ModelUpdate
 ) -> None:
-    """Rename or describe."""
-    models = ModelRepository(session, viewer)
-    if data.name is not None and data.name.lower() != model.name.lower():
+    """Rename, describe, or move with the fits of all versions."""
+    name, project_id = data.name or model.name, data.project_id or model.project_id
+    is_moved = project_id != model.project_id
+    if is_moved:
+        # Before anything is said about names in the other project.
+        await require_both_owned(session, viewer, model.project_id, project_id)
+    if is_moved or name.lower() != model.name.lower():
         await session.execute(select(func.pg_advisory_xact_lock(NAMING_LOCK)))
-        await _require_free_name(models, model.project_id, data.name)
-    for name, value in data.model_dump(exclude_unset=True, exclude_none=True).items():
-        setattr(model, name, value)
+        await _require_free_name(ModelRepository(session, viewer), project_id, name)
+    changes = data.model_dump(exclude={"project_id"}, exclude_unset=True, exclude_none=True)
+    # Its new name may be free in one of the two projects only: both change at once.
+    with session.no_autoflush:
+        details = audit.assign(model, changes)
+        if is_moved:
+            await move_model(session, viewer, model, project_id)
+    if details:
+        audit.record(session, viewer, Action.MODEL_UPDATED, about(model), details=details)
     await _changed(session, model)
 
 
-async def trash_model(session: AsyncSession, model: Model) -> None:
+async def trash_model(session: AsyncSession, viewer: Viewer, model: Model) -> None:
     """Out of sight; its fits stay."""
     model.trashed_at = await database_time(session)
+    audit.record(session, viewer, Action.MODEL_TRASHED, about(model))
     await _changed(session, model)
 
 
@@ -322,4 +346,6 @@ async def _move(
             changed_by=viewer.user_id,
         )
     )
+    details = {"alias": alias, "from": before, "to": version, "by": kind, "reason": reason}
+    audit.record(session, viewer, DEEDS[kind], about(model), details=details)
     await _changed(session, model)

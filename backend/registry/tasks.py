@@ -46,7 +46,7 @@ async def mirror_model(context: WorkerContext, body: bytes) -> None:
         is_gone = bool(snapshot.expected - mirrored.versions.keys())
         is_complete = not is_gone and snapshot.unrecorded_for is None
         shown = snapshot.revision if is_complete else None
-        revision = await store_mirrored(session, model_id, mirrored, shown)
+        revision = await store_mirrored(session, model_id, mirrored, shown, snapshot.readers)
     if revision != snapshot.revision:
         raise try_again(timedelta(0), "the model was changed meanwhile")
     if snapshot.unrecorded_for is not None:

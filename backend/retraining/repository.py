@@ -7,6 +7,7 @@ from sqlalchemy import Select, case, func, select, true
 from sqlalchemy.orm import contains_eager, joinedload
 
 from backend.core.access import SYSTEM
+from backend.core.errors import Absent
 from backend.core.pagination import CursorSigner, PageRequest, SortKey, fetch_page
 from backend.core.repository import ScopedRepository
 from backend.fits.states import FINAL_STATES, FitState
@@ -114,7 +115,11 @@ class PolicyRepository(ScopedRepository[RetrainingPolicy]):
         )
 
     async def get(self, model_id: int) -> RetrainingPolicy:
-        return await self.get_one(self._of(model_id))
+        """The policy of a model that the caller was found to see."""
+        policy = await self.find(model_id)
+        if policy is None:
+            raise Absent("There is no such retraining policy, or it is not shared with you.")
+        return policy
 
     async def find(self, model_id: int) -> RetrainingPolicy | None:
         return await self.find_one(self._of(model_id))

@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 from croniter import croniter
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.core import audit
 from backend.core.access import SYSTEM, Role, Viewer
+from backend.core.audit import Action, about
 from backend.core.db import database_time
 from backend.core.errors import AppError, field_error
 from backend.core.idempotency import Idempotency
@@ -62,6 +64,8 @@ async def set_policy(
     policy.next_run_at = _next(policy, now)
     policy.last_problem = None
     policy.updated_by, policy.updated_at = viewer.user_id, now
+    details = data.model_dump(mode="json")
+    audit.record(session, viewer, Action.POLICY_SET, about(model), details=details)
     await session.flush()
     return await PolicyRepository(session, viewer).get(model_id)
 
@@ -74,8 +78,9 @@ def _next(policy: RetrainingPolicy, after: datetime) -> datetime | None:
 
 async def remove_policy(session: AsyncSession, viewer: Viewer, model_id: int) -> None:
     """No more retraining by itself."""
-    await writable_model(session, viewer, model_id)
+    model = await writable_model(session, viewer, model_id)
     await session.delete(await PolicyRepository(session, viewer).get(model_id))
+    audit.record(session, viewer, Action.POLICY_REMOVED, about(model))
     await session.flush()
 
 

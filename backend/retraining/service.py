@@ -1,10 +1,12 @@
 """Starting retrainings, and deciding about what they found."""
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.core import audit
 from backend.core.access import Viewer
+from backend.core.audit import Action, Subject, about
 from backend.core.db import database_time
 from backend.core.errors import Conflict, field_error
 from backend.core.idempotency import Idempotency, fingerprint
@@ -74,7 +76,9 @@ async def request_retraining(
     champion = await champion_of(session, viewer, model)
     dataset_id = data.dataset_id or champion.fit.dataset_id
     dataset, version = await fetch_version(session, viewer, dataset_id, data.version)
-    if dataset.project_id != model.project_id:
+    # The model, or its data, may have been moved since; who sees both goes on as before.
+    is_own = trigger == "schedule" or dataset.id == champion.fit.dataset_id
+    if dataset.project_id != model.project_id and not is_own:
         raise field_error("dataset_id", msg="the dataset belongs to another project")
     row = await start(
         session, viewer, model, champion, version, data, trigger=trigger, place="version"
@@ -112,7 +116,22 @@ async def start(
     )
     session.add(retraining)
     await session.flush()
+    details = {"trigger": trigger, "fit_id": challenger.id, "champion_version": champion.version}
+    _record(session, viewer, Action.RETRAINING_STARTED, retraining.id, model, details)
     return await RetrainingRepository(session, viewer).get(retraining.id)
+
+
+def _record(
+    session: AsyncSession,
+    viewer: Viewer,
+    action: Action,
+    retraining_id: int,
+    model: Model,
+    details: dict[str, Any],
+) -> None:
+    """A retraining goes by the name of its model."""
+    subject = Subject("retraining", retraining_id, model.name, model.project_id)
+    audit.record(session, viewer, action, subject, details={"model_id": model.id, **details})
 
 
 async def _add_challenger(
@@ -147,6 +166,8 @@ async def _add_challenger(
     session.add(fit)
     await session.flush()
     await enqueue_run(session, fit)
+    details = {"dataset_id": version.dataset_id, "version": version.version}
+    audit.record(session, viewer, Action.FIT_STARTED, about(fit), details=details)
     return fit
 
 
@@ -157,6 +178,7 @@ async def cancel(session: AsyncSession, viewer: Viewer, retraining_id: int) -> R
     row.state = advance(row.state, State.CANCELLED)
     row.progress_message = f"Cancelled by {viewer.username}"
     row.finished_at = await database_time(session)
+    _record(session, viewer, Action.RETRAINING_CANCELLED, row.id, row.model, {})
     await session.flush()
     # Locked before it is looked at: it may end at this moment.
     fit = await FitRepository(session, viewer).find(row.fit_id, for_update=True)
@@ -192,6 +214,8 @@ async def _decide(
     row.progress_message = "Done"
     row.decision_reason = reason
     row.decided_by = viewer.user_id
+    deed = Action.RETRAINING_APPROVED if to is State.PROMOTED else Action.RETRAINING_REJECTED
+    _record(session, viewer, deed, row.id, row.model, {"reason": reason})
     await session.flush()
     return await retrainings.get(retraining_id)
 

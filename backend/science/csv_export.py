@@ -1,14 +1,8 @@
-"""Tables as CSV that a spreadsheet does not run: text that looks like a formula gets an apostrophe.
-
-Reference: OWASP, CSV Injection.
-"""
-
-from typing import Final
+"""Tables as CSV that a spreadsheet does not run: what looks like a formula gets an apostrophe."""
 
 import polars as pl
 
-FORMULA: Final = r"^[=+\-@\t\r]"
-NUMBER: Final = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+from backend.science.formulas import FORMULA, NUMBER
 
 
 def injection_safe(frame: pl.DataFrame) -> pl.DataFrame:

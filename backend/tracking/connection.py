@@ -3,20 +3,18 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.request_header.abstract_request_header_provider import RequestHeaderProvider
 from mlflow.tracking.request_header.registry import _request_header_provider_registry
-from mlflow.utils.credentials import get_default_host_creds
-from mlflow.utils.rest_utils import http_request
 from requests import RequestException
 
 from backend.core.logs import NO_REQUEST, current_request_id
 from backend.tracking.port import TrackerError, TrackerUnavailable
+from backend.tracking.rest import SERVICE_USERNAME, Connection
 
-SERVICE_USERNAME: Final = "goodfit-service"
 _TOO_MANY_REQUESTS: Final = 429
 _SERVER_ERROR: Final = 500
 
@@ -37,37 +35,6 @@ class _CausingRequest(RequestHeaderProvider):
 _request_header_provider_registry.register(_CausingRequest)  # type: ignore[no-untyped-call]  # MLflow's
 
 
-class Connection:
-    """Calls routes that `MlflowClient` does not know."""
-
-    def __init__(self, url: str) -> None:
-        self._host = get_default_host_creds(url)  # type: ignore[no-untyped-call]  # MLflow's
-
-    def post(self, path: str, content: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """Status and JSON body of the answer.
-
-        Raises
-        ------
-        MlflowException
-            No answer.
-        """
-        return self._call("POST", path, json=content)
-
-    def get(self, path: str) -> tuple[int, dict[str, Any]]:
-        """Like `post`."""
-        return self._call("GET", path)
-
-    def _call(self, method: str, path: str, **content: Any) -> tuple[int, dict[str, Any]]:
-        response = http_request(  # type: ignore[no-untyped-call]  # MLflow's
-            self._host, path, method, raise_on_status=False, **content
-        )
-        try:
-            body = response.json()
-        except ValueError:
-            body = {}
-        return response.status_code, body if isinstance(body, dict) else {}
-
-
 def connect(url: str, service_key: str, timeout: float) -> Connection:
     """Set MLflow's client up for the platform's account; it reads the environment only."""
     os.environ.update(
@@ -80,7 +47,7 @@ def connect(url: str, service_key: str, timeout: float) -> Connection:
     _CausingRequest.request_id = current_request_id()
     # Artifacts are looked up through the global address, whatever the client was given.
     mlflow.set_tracking_uri(url)
-    return Connection(url)
+    return Connection(url, service_key, timeout)
 
 
 @contextmanager

@@ -33,6 +33,7 @@ from backend.tracking.connection import connect, tracker_errors
 from backend.tracking.model_folder import DATASET_TYPES, save_model
 from backend.tracking.permissions import Resource, let_read
 from backend.tracking.port import FitRecord, RecordedRun
+from backend.tracking.withdrawal import find_experiments, is_withdrawn, withdraw_run
 
 __all__ = ["MlflowTracker", "record_request"]
 
@@ -68,6 +69,7 @@ class MlflowTracker:
         with tracker_errors():
             experiment_id = self._experiment(record)
             let_read(self._connection, [Resource.experiment(experiment_id)], record.readers)
+            self._withdraw_moved(record, experiment_id)
             run = self._find_run(record, experiment_id)
             if run is None or run.data.tags.get(COMPLETE_TAG) != "true":
                 run = self._record(record, experiment_id, run)
@@ -120,10 +122,19 @@ class MlflowTracker:
         # looks sees the same runs and keeps the same one.
         return self._find_run(record, experiment_id) or created
 
+    def _withdraw_moved(self, record: FitRecord, experiment_id: str) -> None:
+        """Delete what stands of the fit in the projects that it was in before, or began to."""
+        projects = find_experiments(self._client, PROJECT_TAG)
+        wanted = f"tags.`{FIT_TAG}` = '{record.fit_id}'"
+        for run in self._client.search_runs(projects, wanted) if projects else ():
+            if run.info.experiment_id != experiment_id or is_withdrawn(run):
+                withdraw_run(self._client, run)
+
     def _find_run(self, record: FitRecord, experiment_id: str) -> Run | None:
         """The fit's one run, if it stands there; others of the same fit are deleted."""
         wanted = f"tags.`{FIT_TAG}` = '{record.fit_id}'"
-        found = list(self._client.search_runs([experiment_id], wanted, ViewType.ALL))
+        searched = self._client.search_runs([experiment_id], wanted, ViewType.ALL)
+        found = [run for run in searched if not is_withdrawn(run)]
         if not found:
             return None
         kept, *surplus = sorted(found, key=_preference)

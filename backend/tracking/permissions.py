@@ -1,13 +1,13 @@
 """Who may read experiments and models in MLflow: the members of their project, nobody else."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final, Self
 
-from backend.tracking.connection import SERVICE_USERNAME, Connection
 from backend.tracking.port import TrackerError, TrackerUnavailable
+from backend.tracking.rest import SERVICE_USERNAME, Connection
 
 _GRANT: Final = "/api/3.0/mlflow/users/permissions/grant"
 _REVOKE: Final = "/api/3.0/mlflow/users/permissions/revoke"
@@ -38,27 +38,48 @@ class Resource:
         return {"resource_type": self.kind, "resource_id": self.id}
 
 
+Holders = Mapping[Resource, set[str]]
+
+
 def let_read(connection: Connection, resources: Sequence[Resource], readers: Sequence[str]) -> None:
     """Let these people read them, and take them from all others.
 
     A reader who has a permission on one already, also a higher one, keeps that one.
     """
-    holders = _holders(connection)
+    holders = find_holders(connection)
     for resource in resources:
-        present = holders.get(resource, set())
-        for username in sorted(present - {*readers, SERVICE_USERNAME}):
-            # Taken away already is as good as taken away.
-            _post(connection, _REVOKE, {"username": username, **resource.content})
-        for username in readers:
-            if username not in present:
-                _grant(connection, username, resource)
+        take_from_others(connection, holders, resource, readers)
+        give(connection, holders, resource, readers)
 
 
-def _holders(connection: Connection) -> dict[Resource, set[str]]:
+def take_from_others(
+    connection: Connection, holders: Holders, resource: Resource, readers: Sequence[str]
+) -> None:
+    """Take the resource from everybody but these."""
+    for username in sorted(holders.get(resource, set()) - {*readers, SERVICE_USERNAME}):
+        # Taken away already is as good as taken away.
+        _post(connection, _REVOKE, {"username": username, **resource.content})
+
+
+def give(
+    connection: Connection, holders: Holders, resource: Resource, readers: Sequence[str]
+) -> None:
+    """Let these people read what is in MLflow."""
+    for username in lacking(holders, resource, readers):
+        _grant(connection, username, resource)
+
+
+def lacking(holders: Holders, resource: Resource, readers: Sequence[str]) -> list[str]:
+    """Who cannot read it yet."""
+    present = holders.get(resource, set())
+    return [username for username in readers if username not in present]
+
+
+def find_holders(connection: Connection) -> Holders:
     """Who has a permission on what; MLflow has no question about one resource."""
     status, body = connection.get(_LIST_USERS)
     if status != HTTPStatus.OK:
-        raise _refusal(_LIST_USERS, status, body)
+        raise refusal(_LIST_USERS, status, body)
     holders: dict[Resource, set[str]] = {}
     for user in body["users"]:
         for role in user["roles"]:
@@ -86,10 +107,11 @@ def _post(connection: Connection, path: str, content: dict[str, Any]) -> str | N
         return None
     if code == _UNKNOWN:
         return _UNKNOWN
-    raise _refusal(path, status, body)
+    raise refusal(path, status, body)
 
 
-def _refusal(path: str, status: int, body: dict[str, Any]) -> TrackerError:
+def refusal(path: str, status: int, body: dict[str, Any]) -> TrackerError:
+    """What an answer means that is neither yes nor known."""
     message = f"{path} answered {status}: {body.get('message', '')}"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return TrackerUnavailable(message)

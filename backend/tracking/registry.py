@@ -134,14 +134,19 @@ class MlflowRegistry:
         return {number: str(version.version) for number, version in sorted(shown.items())}
 
     def _one_each(self, record: ModelRecord) -> dict[int, ModelVersion]:
-        """The oldest for each of the record's versions; later ones of the same are deleted."""
+        """The oldest for each of the record's versions.
+
+        Later ones of the same are deleted, and those of a run that its fit has no more: the fit
+        was moved to another project.
+        """
         numbers = {str(wanted.version): wanted.version for wanted in record.versions}
+        runs = {wanted.version: wanted.run_id for wanted in record.versions}
         kept: dict[int, ModelVersion] = {}
         for version in self._search(record.name):
             number = numbers.get(version.tags.get(VERSION_TAG, ""))
             if number is None:
                 continue
-            if number in kept:
+            if number in kept or version.run_id != runs[number]:
                 self._client.delete_model_version(record.name, str(version.version))
             else:
                 kept[number] = version
@@ -182,7 +187,9 @@ class MlflowRegistry:
     def _link(self, shown: ModelVersion, version: int | None) -> None:
         """Let the logged model's page lead to this version of the model, or to none of it."""
         model_id = (shown.source or "").removeprefix(_SOURCE)
-        tags = self._client.get_logged_model(model_id).tags
+        tags = self._find_logged_tags(model_id)
+        if tags is None:
+            return
         links = json.loads(tags.get(_LINKS_TAG) or "[]")
         wanted = [link for link in links if link["name"] != shown.name]
         if version is not None:
@@ -193,6 +200,16 @@ class MlflowRegistry:
             self._client.set_logged_model_tags(model_id, {_LINKS_TAG: json.dumps(wanted)})
         else:
             self._client.delete_logged_model_tag(model_id, _LINKS_TAG)
+
+    def _find_logged_tags(self, model_id: str) -> dict[str, str] | None:
+        """None where the logged model was deleted with its run."""
+        try:
+            tags: dict[str, str] = self._client.get_logged_model(model_id).tags
+        except MlflowException as error:
+            if error.error_code != _MISSING:
+                raise
+            return None
+        return tags
 
     def _move_aliases(
         self, record: ModelRecord, shown: Mapping[str, Any], versions: Mapping[int, str]

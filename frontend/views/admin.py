@@ -1,4 +1,4 @@
-"""For administrators: accounts, retraining, jobs."""
+"""For administrators: accounts, the audit, retraining, jobs."""
 
 from collections.abc import Callable
 from typing import Final
@@ -6,14 +6,18 @@ from typing import Final
 import streamlit as st
 
 from frontend import identity, text
+from frontend.admin_audit import draw_audit
 from frontend.admin_jobs import draw_jobs
 from frontend.admin_retraining import draw_retraining
+from frontend.admin_service_accounts import draw_service_accounts
 from frontend.admin_users import draw_users
 from frontend.state import state
 from frontend.widgets import errors_shown, page_title
 
 TABS: Final[dict[str, Callable[[], None]]] = {
     "Users": draw_users,
+    "Service accounts": draw_service_accounts,
+    "Audit": draw_audit,
     "Retraining": draw_retraining,
     "Jobs": draw_jobs,
 }
@@ -25,7 +29,9 @@ def draw() -> None:
         page_title("Admin")
         st.info("This page is for administrators.")
         return
-    page_title("Admin", "Who is here, how models learn anew, and what the machine does.")
+    page_title(
+        "Admin", "Who is here and what they did, how models learn anew, what the machine does."
+    )
     if notice := state.pop("notice"):
         st.success(text.plain(notice))
     # Only the open tab is drawn: the others ask the API for nothing.

@@ -5,11 +5,15 @@ from typing import Any
 import streamlit as st
 
 from backend.datasets.schemas import DatasetOut, ProfileOut, VersionOut
-from frontend import identity, queries, text
+from frontend import identity, permission, queries, text
 from frontend.cleaning import draw_cleaning
 from frontend.client import NotThere
+from frontend.moving import dataset_item, draw_move
 from frontend.pages import PageName, go, link, number_parameter
+from frontend.permission import Access
+from frontend.project_filter import draw_project_line
 from frontend.routes import PREFIX
+from frontend.share import draw_share
 from frontend.state import state
 from frontend.uploads import drop_zone, send_version, show_upload_problem
 from frontend.widgets import not_there, page_title, thumbnails
@@ -31,12 +35,13 @@ def draw() -> None:
         dataset = api.dataset(dataset_id)
         version = number_parameter("v") or dataset.latest_version
         profile = queries.profile(api, dataset_id, version)
+        access = permission.access_to(dataset.project_id)
     except NotThere:
         page_title(f"Dataset {dataset_id}")
         not_there("dataset", dataset_id)
         return
-    may_edit = queries.may_edit(api, identity.current_user(), dataset.project_id)
-    _draw_header(dataset, version, profile, may_edit=may_edit)
+    may_edit = access.may_edit
+    _draw_header(dataset, version, profile, access)
     preview, columns, cleaning, versions = st.tabs(["Preview", "Columns", "Clean", "Versions"])
     with preview:
         if dataset.kind == "image":
@@ -49,32 +54,36 @@ def draw() -> None:
         if dataset.kind == "image":
             st.caption("Only tables are cleaned with steps.")
         elif not may_edit:
-            st.caption("You may look at this dataset, not change it.")
+            st.caption(access.why_not)
         else:
             draw_cleaning(dataset, version, profile)
     with versions:
         _draw_versions(dataset, version, may_edit=may_edit)
 
 
-def _draw_header(dataset: DatasetOut, version: int, profile: ProfileOut, *, may_edit: bool) -> None:
+def _draw_header(dataset: DatasetOut, version: int, profile: ProfileOut, access: Access) -> None:
     page_title(text.plain(dataset.name))
     shape = text.shape(dataset.kind, profile.rows, len(profile.columns))
     st.caption(
         f"Dataset {dataset.id} · version {version} of {dataset.latest_version} · {shape} · "
         f"by {text.plain(dataset.created_by)} · {text.ago(dataset.created_at)}"
     )
+    draw_project_line(access)
     if dataset.description:
         st.text(dataset.description)
     if notice := state.pop("notice"):
-        st.success(notice)
+        st.success(text.plain(notice))
     with st.container(horizontal=True, key="dataset_actions"):
-        if may_edit and st.button("Fit this", type="primary"):
+        if access.may_edit and st.button("Fit this", type="primary"):
             go(PageName.NEW_FIT, dataset=dataset.id, v=version)
         file = f"{PREFIX}/datasets/{dataset.id}/{version}"
         st.link_button("Download", file)
         if dataset.kind == "table":
             st.link_button("CSV", f"{file}?format=csv", help="Safe to open in a spreadsheet")
             st.link_button("Parquet", f"{file}?format=parquet")
+        item = dataset_item(dataset.id, dataset.name)
+        draw_share(access, item)
+        draw_move(access, item)
     for warning in profile.warnings:
         st.warning(text.plain(warning))
     if not profile.warnings:

@@ -9,10 +9,15 @@ from typing import Literal
 import streamlit as st
 
 from backend.fits.schemas import FitOut
-from frontend import identity, queries, text
+from frontend import identity, permission, queries, text
 from frontend.client import NotThere, Refused
+from frontend.moving import draw_move, fit_item
 from frontend.pages import PageName, go, link, mlflow_page, number_parameter
+from frontend.permission import Access
+from frontend.project_filter import draw_project_line
 from frontend.register import draw_registration, is_registering
+from frontend.share import draw_share
+from frontend.state import state
 from frontend.widgets import (
     errors_shown,
     is_unfinished,
@@ -39,36 +44,42 @@ def draw() -> None:
         return
     try:
         fit = identity.api().fit(fit_id)
+        access = permission.access_to(fit.project_id)
     except NotThere:
         page_title(f"Fit {fit_id}")
         not_there("fit", fit_id)
         return
-    _draw_header(fit)
+    _draw_header(fit, access)
     match fit.state.value:
         case "queued" | "running":
             _draw_unfinished(fit)
         case "succeeded":
             _draw_results(fit)
         case "failed":
-            _draw_failure(fit)
+            _draw_failure(fit, may_edit=access.may_edit)
         case _:
             st.info(text.plain(fit.progress_message) or "Cancelled.")
     _draw_details(fit)
 
 
-def _draw_header(fit: FitOut) -> None:
+def _draw_header(fit: FitOut, access: Access) -> None:
     page_title(text.plain(fit.name))
     with st.container(horizontal=True, vertical_alignment="center"):
         state_badge(fit)
         st.caption(f"Fit {fit.id} · by {text.plain(fit.created_by)} · {_when(fit)}")
+    draw_project_line(access)
+    if notice := state.pop("notice"):
+        st.success(text.plain(notice))
     with st.container(horizontal=True, vertical_alignment="center", key="fit_actions"):
         if fit.mlflow_url is not None:
             st.link_button("Open in MLflow ↗", mlflow_page(fit.mlflow_url))
-        may_edit = queries.may_edit(identity.api(), identity.current_user(), fit.project_id)
-        if may_edit and not is_unfinished(fit) and st.button("Rerun", key="rerun"):
+        if access.may_edit and not is_unfinished(fit) and st.button("Rerun", key="rerun"):
             again = identity.api().rerun_fit(fit.id, key=uuid.uuid4().hex)
             go(PageName.FIT, id=again.id)
-        draw_registration(fit, may_edit=may_edit)
+        item = fit_item(fit.id, fit.name)
+        draw_share(access, item)
+        draw_move(access, item)
+        draw_registration(fit, may_edit=access.may_edit)
     # Timers stop when the browser leaves a page, not when the server does: one that fires while
     # the dialog leads to the model's page names this page, and Streamlit then clears that one.
     if fit.state.value == "succeeded" and fit.tracking == "pending" and not is_registering(fit):
@@ -83,7 +94,7 @@ def _when(fit: FitOut) -> str:
 
 @st.fragment(run_every=TRACKING_SECONDS)
 def _watch_tracking(fit_id: int) -> None:
-    with errors_shown("tracking"):
+    with errors_shown("tracking", live=True):
         if identity.api().fit(fit_id).tracking == "recorded":
             st.rerun()
         st.caption("Being recorded in MLflow …")
@@ -115,7 +126,7 @@ def _watch_slowly(fit_id: int) -> None:
 
 
 def _watch(fit_id: int, *, fast: bool = False) -> None:
-    with errors_shown("watch"):
+    with errors_shown("watch", live=True):
         api = identity.api()
         fit = api.fit(fit_id)
         if not is_unfinished(fit) or (fast and not is_watched_fast(fit)):
@@ -124,8 +135,8 @@ def _watch(fit_id: int, *, fast: bool = False) -> None:
         st.progress(min(1.0, max(0.0, fit.progress)), text=message)
         if fit.attempt > 1:
             st.caption(f"Attempt {fit.attempt}: the worker of the one before was lost.")
-        may_edit = queries.may_edit(api, identity.current_user(), fit.project_id)
-        if may_edit and st.button("Cancel", key="cancel"):
+        may_stop = permission.access_to(fit.project_id).may_stop
+        if may_stop and st.button("Cancel", key="cancel"):
             with suppress(Refused):  # it may have ended in the meantime
                 api.cancel_fit(fit_id)
             st.rerun()
@@ -135,14 +146,14 @@ def _waiting_text(fit: FitOut) -> str:
     return "Waiting for a worker …" if fit.state.value == "queued" else "Running …"
 
 
-def _draw_failure(fit: FitOut) -> None:
+def _draw_failure(fit: FitOut, *, may_edit: bool) -> None:
     if fit.error is None:
         st.error("This fit failed.")
         return
     column = f"Column **{text.plain(fit.error.column)}**: " if fit.error.column else ""
     st.error(column + text.plain(fit.error.message))
     st.caption("The data are untouched. Change the file or the form, and run again.")
-    if queries.may_edit(identity.api(), identity.current_user(), fit.project_id):
+    if may_edit:
         link(PageName.NEW_FIT, "Change the form", dataset=fit.dataset_id, v=fit.version)
 
 

@@ -1,14 +1,16 @@
 """All fits that the user may see: live, filtered by the address, acted upon by number."""
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
 from backend.fits.schemas import FitOut
-from frontend import identity, queries, text
+from frontend import identity, permission, queries, text
 from frontend.client import Api, FitQuery
 from frontend.pages import PageName, go
+from frontend.project_filter import draw_project_filter
 from frontend.state import state
 from frontend.tables import clickable_table
 from frontend.widgets import errors_shown, is_unfinished, page_title
@@ -22,26 +24,28 @@ COLUMNS: dict[str, Any] = {
     "Progress": st.column_config.ProgressColumn(
         min_value=0.0, max_value=1.0, format="percent", width=110
     ),
-    "Name": st.column_config.TextColumn(width=230),
+    "Name": st.column_config.TextColumn(width=200),
+    "Project": st.column_config.TextColumn(width=110),
 }
 
 
 def draw() -> None:
     """The page."""
     page_title("Fits")
-    query = _draw_filters()
-    if queries.may_write(identity.current_user()) and st.button(
+    names = permission.project_names()
+    query = _draw_filters(names)
+    if permission.may_write(identity.current_user()) and st.button(
         "New fit", type="primary", shortcut="N"
     ):
         go(PageName.NEW_FIT)
     fits = identity.api().fits(query)
     if any(is_unfinished(fit) for fit in fits):
-        _draw_live(query)
+        _draw_live(query, names)
     else:
-        _draw_list(fits, query)
+        _draw_list(fits, query, names)
 
 
-def _draw_filters() -> FitQuery:
+def _draw_filters(names: dict[int, str]) -> FitQuery:
     api = identity.api()
     titles = {entry.name: entry.title for entry in queries.estimators(api)}
     datasets = {entry.id: entry.name for entry in api.datasets(limit=MOST_DATASETS)}
@@ -67,22 +71,28 @@ def _draw_filters() -> FitQuery:
             placeholder="any",
             bind="query-params",
         )
+        project_id = draw_project_filter(names)
         mine = st.toggle("Only mine", key="mine", bind="query-params")
     return FitQuery(
-        state=fit_state, estimator=estimator, dataset_id=dataset_id, mine=mine, limit=MOST_FITS
+        state=fit_state,
+        estimator=estimator,
+        project_id=project_id,
+        dataset_id=dataset_id,
+        mine=mine,
+        limit=MOST_FITS,
     )
 
 
 @st.fragment(run_every=LIVE_SECONDS)
-def _draw_live(query: FitQuery) -> None:
+def _draw_live(query: FitQuery, names: dict[int, str]) -> None:
     with errors_shown("fits_live"):
         fits = identity.api().fits(query)
         if not any(is_unfinished(fit) for fit in fits):
             st.rerun()
-        _draw_list(fits, query)
+        _draw_list(fits, query, names)
 
 
-def _draw_list(fits: list[FitOut], query: FitQuery) -> None:
+def _draw_list(fits: list[FitOut], query: FitQuery, names: dict[int, str]) -> None:
     if not fits:
         _draw_empty(query)
         return
@@ -91,7 +101,7 @@ def _draw_list(fits: list[FitOut], query: FitQuery) -> None:
     st.caption(f"{shown}, the newest first" + ("; older ones by filter" * (len(fits) == MOST_FITS)))
     fits_by_id = {fit.id: fit for fit in fits}
     state.selected_fit = clickable_table(
-        [_row(fit) for fit in fits],
+        [_row(fit, names) for fit in fits],
         ids=list(fits_by_id),
         selected=state.selected_fit,
         key="fits",
@@ -102,16 +112,17 @@ def _draw_list(fits: list[FitOut], query: FitQuery) -> None:
 
 
 def _draw_empty(query: FitQuery) -> None:
-    filtered = query.state or query.estimator or query.dataset_id or query.mine
+    filtered = replace(query, limit=MOST_FITS) != FitQuery(limit=MOST_FITS)
     st.info("No fit matches these filters." if filtered else "No fits yet.")
 
 
-def _row(fit: FitOut) -> dict[str, Any]:
+def _row(fit: FitOut, names: dict[int, str]) -> dict[str, Any]:
     return {
         "No.": fit.id,
         "State": fit.state.value,
         "Progress": fit.progress if is_unfinished(fit) else None,
         "Name": fit.name,
+        "Project": names.get(fit.project_id, ""),
         "Result": text.leading_metric(fit.metrics),
         "Target": fit.target,
         "Dataset": f"{fit.dataset_name} v{fit.version}",
@@ -137,14 +148,14 @@ def _draw_actions(fits: dict[int, FitOut]) -> None:
         fit = fits[number]
         if st.button("Open", type="primary", key="open_fit"):
             go(PageName.FIT, id=fit.id)
-        if not queries.may_edit(api, identity.current_user(), fit.project_id):
-            return
+        access = permission.access_to(fit.project_id)
         if is_unfinished(fit):
-            if st.button("Cancel", key="cancel_fit"):
+            if access.may_stop and st.button("Cancel", key="cancel_fit"):
                 api.cancel_fit(fit.id)
                 st.rerun()
-        elif st.button("Rerun", key="rerun_fit"):
+        elif access.may_edit and st.button("Rerun", key="rerun_fit"):
             _rerun(api, fit)
+    permission.draw_why_not(access)
 
 
 def _rerun(api: Api, fit: FitOut) -> None:

@@ -4,12 +4,18 @@ import streamlit as st
 
 from backend.accounts.schemas import UserOut
 from backend.fits.schemas import FitOut
-from frontend import identity, queries, text
+from frontend import identity, permission, text
 from frontend.client import FitQuery, NotThere
 from frontend.fit_form import fit_form
 from frontend.pages import PageName, go, link, mlflow_address
 from frontend.state import Chosen, state
-from frontend.uploads import describe_upload, drop_zone, send_dataset, show_upload_problem
+from frontend.uploads import (
+    choose_project,
+    describe_upload,
+    drop_zone,
+    send_dataset,
+    show_upload_problem,
+)
 from frontend.widgets import errors_shown, is_unfinished, page_title, plot_image, state_badge
 
 LAST_FITS = 6
@@ -24,7 +30,7 @@ def draw() -> None:
     page_title("Home")
     _draw_mlflow_way()
     _draw_password_notice(user)
-    if queries.may_write(user):
+    if permission.may_write(user):
         _draw_main_job()
     else:
         st.caption("You may look at everything that is shared with you; your role runs no fits.")
@@ -47,7 +53,7 @@ def _draw_password_notice(user: UserOut) -> None:
     with st.container(border=True, key="no_password"):
         st.markdown("**Set a password so that you can sign in again.** The link works only once.")
         if st.button("Set a password", type="primary"):
-            go(PageName.ACCOUNT)
+            go(PageName.ACCOUNT, part="Password")
 
 
 def _draw_main_job() -> None:
@@ -56,9 +62,10 @@ def _draw_main_job() -> None:
         _draw_form(chosen)
         return
     st.markdown("**Drop a CSV file here.** Two steps to the first plot.")
+    project_id = choose_project("home")
     file = drop_zone("home", "Drop a CSV file here")
     if file is not None:
-        dataset = send_dataset(file)
+        dataset = send_dataset(file, project_id=project_id)
         if dataset is not None:
             state.chosen = Chosen(dataset.id, dataset.latest_version, describe_upload(dataset))
         st.rerun()
@@ -74,12 +81,15 @@ def _draw_form(chosen: Chosen) -> None:
             st.rerun()
         try:
             dataset = identity.api().dataset(chosen.dataset_id)
+            access = permission.access_to(dataset.project_id)
         except NotThere:
             state.chosen = None
             st.rerun()
         for warning in dataset.warnings[:5]:
             st.warning(text.plain(warning))
-        fit_form(dataset, chosen.version)
+        permission.draw_why_not(access)
+        if access.may_edit:
+            fit_form(dataset, chosen.version)
 
 
 def _draw_history() -> None:

@@ -6,15 +6,19 @@ from typing import Final
 import streamlit as st
 
 from backend.registry.schemas import CHALLENGER, CHAMPION, ModelOut
-from frontend import identity, queries, text
+from frontend import identity, permission, text
 from frontend.batch import draw_batch
 from frontend.client import NotThere
 from frontend.model_code import draw_code
 from frontend.model_settings import draw_settings
 from frontend.model_versions import draw_versions
+from frontend.moving import draw_move, model_item
 from frontend.pages import PageName, link, mlflow_page, number_parameter
+from frontend.permission import Access
+from frontend.project_filter import draw_project_line
 from frontend.retraining_forms import draw_policy, draw_retrain
 from frontend.retraining_runs import draw_runs
+from frontend.share import draw_share
 from frontend.state import state
 from frontend.try_it import draw_try_it
 from frontend.widgets import Color, errors_shown, not_there, page_title
@@ -38,6 +42,7 @@ def draw() -> None:
         return
     try:
         model = identity.models_api().model(model_id)
+        access = permission.access_to(model.project_id)
     except NotThere:
         page_title(f"Model {model_id}")
         if notice := state.pop("notice"):  # it was deleted here
@@ -46,18 +51,18 @@ def draw() -> None:
         else:
             not_there("model", model_id)
         return
-    may_edit = queries.may_edit(identity.api(), identity.current_user(), model.project_id)
-    _draw_header(model, may_edit=may_edit)
-    _draw_tabs(model, may_edit=may_edit)
+    _draw_header(model, access)
+    _draw_tabs(model, access)
 
 
-def _draw_header(model: ModelOut, *, may_edit: bool) -> None:
+def _draw_header(model: ModelOut, access: Access) -> None:
     what = f"Predicts {text.plain(model.target)}, {OUTPUTS[model.task]}"
     page_title(
         text.plain(model.name),
         f"Model {model.id} · {what} · by {text.plain(model.created_by)} · "
         f"{text.ago(model.created_at)}",
     )
+    draw_project_line(access)
     if model.description:
         st.text(model.description)
     if notice := state.pop("notice"):
@@ -71,8 +76,11 @@ def _draw_header(model: ModelOut, *, may_edit: bool) -> None:
             _link_mlflow(model)
         else:
             _watch_mirror(model.id)
-        if may_edit:
+        if access.may_edit:
             draw_settings(model)
+        item = model_item(model.id, model.name)
+        draw_share(access, item)
+        draw_move(access, item)
 
 
 def _state_sentence(model: ModelOut) -> str:
@@ -90,7 +98,7 @@ def _link_mlflow(model: ModelOut) -> None:
 @st.fragment(run_every=MIRROR_SECONDS)
 def _watch_mirror(model_id: int) -> None:
     """Redraws itself alone: somebody may be typing below."""
-    with errors_shown("mirror"):
+    with errors_shown("mirror", live=True):
         model = identity.models_api().model(model_id)
         if model.mirror == "recorded":
             _link_mlflow(model)
@@ -98,13 +106,13 @@ def _watch_mirror(model_id: int) -> None:
             st.caption("Being recorded in MLflow …")
 
 
-def _draw_tabs(model: ModelOut, *, may_edit: bool) -> None:
+def _draw_tabs(model: ModelOut, access: Access) -> None:
     draws: dict[str, Callable[[], None]] = {
-        "Versions": lambda: draw_versions(model, may_edit=may_edit),
+        "Versions": lambda: draw_versions(model, may_edit=access.may_edit),
         "Try it": lambda: draw_try_it(model),
         "Batch": lambda: draw_batch(model),
         "Use it": lambda: draw_code(model),
-        "Retraining": lambda: _draw_retraining(model),
+        "Retraining": lambda: _draw_retraining(model, access),
     }
     if model.kind == "image":
         del draws["Batch"]
@@ -116,9 +124,9 @@ def _draw_tabs(model: ModelOut, *, may_edit: bool) -> None:
                 draw_tab()
 
 
-def _draw_retraining(model: ModelOut) -> None:
-    is_admin = identity.current_user().role.value == "admin"
-    draw_policy(model, may_change=is_admin)
-    if is_admin:
+def _draw_retraining(model: ModelOut, access: Access) -> None:
+    may_change = access.may_edit and identity.current_user().role.value == "admin"
+    draw_policy(model, may_change=may_change)
+    if may_change:
         draw_retrain(model)
-    draw_runs(model_id=model.id)
+    draw_runs(model_id=model.id, archived=access.project.archived)

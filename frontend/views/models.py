@@ -5,9 +5,10 @@ from typing import Any, Final
 import streamlit as st
 
 from backend.registry.schemas import CHALLENGER, ChampionOut, ModelOut
-from frontend import identity, text
+from frontend import identity, permission, text
 from frontend.models_client import ModelQuery
 from frontend.pages import PageName, go
+from frontend.project_filter import draw_project_filter
 from frontend.retraining_runs import state_word
 from frontend.state import state
 from frontend.tables import clickable_table
@@ -28,7 +29,8 @@ COLUMNS: dict[str, Any] = {
 def draw() -> None:
     """The page."""
     page_title("Models", "A model is a fit that others use: it has versions and a champion.")
-    query = _draw_filters()
+    names = permission.project_names()
+    query = _draw_filters(names)
     models = identity.models_api().models(query)
     if not models:
         filtered = query.project_id or query.name_contains or query.mine
@@ -36,24 +38,15 @@ def draw() -> None:
         return
     shown = text.counted(len(models), "model")
     st.caption(shown + ("; the others by filter" * (len(models) == MOST_MODELS)))
-    _draw_table(models)
+    _draw_table(models, names)
 
 
-def _draw_filters() -> ModelQuery:
-    projects = {project.id: project.name for project in identity.api().projects()}
+def _draw_filters(names: dict[int, str]) -> ModelQuery:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input(
             "Name", key="model_name", placeholder="contains …", bind="query-params"
         )
-        project_id = st.selectbox(
-            "Project",
-            list(projects),
-            index=None,
-            format_func=lambda number: projects.get(number, str(number)),
-            key="project",
-            placeholder="any",
-            bind="query-params",
-        )
+        project_id = draw_project_filter(names)
         sort = st.selectbox(
             "Order",
             list(SORTS),
@@ -67,13 +60,13 @@ def _draw_filters() -> ModelQuery:
     )
 
 
-def _draw_table(models: list[ModelOut]) -> None:
+def _draw_table(models: list[ModelOut], names: dict[int, str]) -> None:
     ids = [model.id for model in models]
     last: dict[int, str] = {}
     for run in identity.retraining_api().retrainings(limit=LATEST_RETRAININGS):
         last.setdefault(run.model_id, state_word(run.state))
     state.selected_model = clickable_table(
-        [_row(model, last.get(model.id, "")) for model in models],
+        [_row(model, last.get(model.id, ""), names) for model in models],
         ids=ids,
         selected=state.selected_model,
         key="models",
@@ -89,7 +82,7 @@ def _draw_table(models: list[ModelOut]) -> None:
             go(PageName.MODEL, id=number)
 
 
-def _row(model: ModelOut, retraining: str) -> dict[str, Any]:
+def _row(model: ModelOut, retraining: str, names: dict[int, str]) -> dict[str, Any]:
     return {
         "No.": model.id,
         "Name": model.name,
@@ -98,6 +91,7 @@ def _row(model: ModelOut, retraining: str) -> dict[str, Any]:
         "Versions": model.latest_version,
         "Predicts": f"{model.target}, {model.task}",
         "Retraining": retraining,
+        "Project": names.get(model.project_id, ""),
         "By": model.created_by,
         "Added": text.ago(model.created_at),
     }

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from backend.datasets.schemas import DatasetOut
-from frontend import identity, queries, text
+from frontend import identity, permission, text
 from frontend.client import NotThere
 from frontend.fit_form import fit_form
 from frontend.pages import PageName, go, number_parameter
@@ -17,7 +17,7 @@ def draw() -> None:
     """The page; `?dataset=7&v=3` names what to fit."""
     page_title("New fit", "Everything has a default; press Run when it reads right.")
     user = identity.current_user()
-    if not queries.may_write(user):
+    if not permission.may_write(user):
         st.info("Your role may look at fits, but not run them.")
         return
     api = identity.api()
@@ -48,8 +48,9 @@ def _label(dataset: DatasetOut) -> str:
 
 
 def _draw_for(dataset: DatasetOut, version: int) -> None:
-    if not queries.may_edit(identity.api(), identity.current_user(), dataset.project_id):
-        st.info("This dataset is shared with you for reading; you cannot run fits on it.")
+    access = permission.access_to(dataset.project_id)
+    if not access.may_edit:
+        st.info(access.why_not)
         return
     st.caption(f"Dataset {dataset.id} · **{text.plain(dataset.name)}** · version {version}")
     with st.container(border=True, key="main_job"):

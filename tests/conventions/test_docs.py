@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.core.actions import Action
 from backend.core.errors import AppError
 from backend.core.problems import HTTP_CODES
 from backend.main import create_app
@@ -29,6 +30,11 @@ def test_every_problem_code_is_described(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [*ESTIMATORS, *METRICS, *PLOTS])
 def test_every_estimator_metric_and_plot_is_described(name: str) -> None:
     assert f"`{name}`" in (DOCS / "science.md").read_text()
+
+
+@pytest.mark.parametrize("action", Action)
+def test_every_action_of_the_audit_is_described(action: Action) -> None:
+    assert f"| `{action}` |" in (DOCS / "audit.md").read_text()
 
 
 def test_every_link_of_the_readme_leads_somewhere() -> None:

@@ -22,7 +22,7 @@ def add_cleaning(app: FastAPI, world: World, user: Any) -> None:
     def clean(
         number: int, version: int, data: RecipeRequest, dry_run: bool, me: UserOut = user
     ) -> RecipeOut:
-        assert world.owners[number] == me.username
+        assert world.may_read(me, world.datasets[number].project_id)
         try:
             cleaned = apply_recipe(TABLE, data.steps)
         except RecipeProblem as problem:

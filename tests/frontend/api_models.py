@@ -37,7 +37,7 @@ def add_models(app: FastAPI, world: World, user: Any) -> None:
         items = [
             model
             for model in known.models.values()
-            if model.created_by == me.username and name_contains in model.name
+            if world.may_read(me, model.project_id) and name_contains in model.name
         ]
         return Page[ModelOut](items=items, next_cursor=None)
 
@@ -54,11 +54,11 @@ def add_models(app: FastAPI, world: World, user: Any) -> None:
 
     @app.get(BASE + "/{number}")
     def read(number: int, me: UserOut = user) -> ModelOut:
-        return known.visible(me, number)
+        return world.visible_model(me, number)
 
     @app.patch(BASE + "/{number}")
     def change(number: int, data: ModelUpdate, me: UserOut = user) -> ModelOut:
-        model = known.visible(me, number)
+        model = world.visible_model(me, number)
         if known.refuse is not None:
             raise known.refuse
         known.asked.append(data.model_dump(exclude_unset=True))
@@ -67,7 +67,7 @@ def add_models(app: FastAPI, world: World, user: Any) -> None:
 
     @app.delete(BASE + "/{number}", status_code=204)
     def delete(number: int, me: UserOut = user) -> None:
-        known.visible(me, number)
+        world.visible_model(me, number)
         del known.models[number]
 
 
@@ -76,12 +76,12 @@ def add_model_versions(app: FastAPI, world: World, user: Any) -> None:
 
     @app.get(BASE + "/{number}/versions")
     def versions(number: int, me: UserOut = user) -> Page[ModelVersionOut]:
-        known.visible(me, number)
+        world.visible_model(me, number)
         return Page[ModelVersionOut](items=known.versions[number][::-1], next_cursor=None)
 
     @app.post(BASE + "/{number}/versions", status_code=201)
     def add(number: int, data: VersionCreate, me: UserOut = user) -> ModelVersionOut:
-        model = known.visible(me, number)
+        model = world.visible_model(me, number)
         version = make_version(world, model.latest_version + 1, data.fit_id)
         known.versions[number].append(version)
         update = {"latest_version": version.version}
@@ -90,7 +90,7 @@ def add_model_versions(app: FastAPI, world: World, user: Any) -> None:
 
     @app.get(BASE + "/{number}/versions/{version}")
     def read_version(number: int, version: int, me: UserOut = user) -> ModelVersionOut:
-        known.visible(me, number)
+        world.visible_model(me, number)
         return known.versions[number][version - 1]
 
 
@@ -99,12 +99,12 @@ def add_aliases(app: FastAPI, world: World, user: Any) -> None:
 
     @app.get(BASE + "/{number}/aliases/history")
     def history(number: int, me: UserOut = user) -> Page[AliasChangeOut]:
-        known.visible(me, number)
+        world.visible_model(me, number)
         return Page[AliasChangeOut](items=known.changes.get(number, []), next_cursor=None)
 
     @app.put(BASE + "/{number}/aliases/{alias}")
     def point(number: int, alias: str, data: AliasUpdate, me: UserOut = user) -> AliasOut:
-        known.visible(me, number)
+        world.visible_model(me, number)
         if known.refuse is not None:
             raise known.refuse
         move_alias(world, number, alias, data.version, "set", data.reason)
@@ -112,12 +112,12 @@ def add_aliases(app: FastAPI, world: World, user: Any) -> None:
 
     @app.delete(BASE + "/{number}/aliases/{alias}", status_code=204)
     def take(number: int, alias: str, reason: str, me: UserOut = user) -> None:
-        known.visible(me, number)
+        world.visible_model(me, number)
         take_alias(world, number, alias, reason)
 
     @app.post(BASE + "/{number}/rollback")
     def roll_back(number: int, data: RollbackRequest, me: UserOut = user) -> AliasOut:
-        known.visible(me, number)
+        world.visible_model(me, number)
         before = known.models[number].rollback_to
         assert before is not None
         move_alias(world, number, data.alias, before, "rollback", data.reason)
@@ -129,12 +129,12 @@ def add_predictions(app: FastAPI, world: World, user: Any) -> None:
 
     @app.get(BASE + "/{number}/schema")
     def schema(number: int, version: int, me: UserOut = user) -> SchemaOut:
-        known.visible(me, number)
+        world.visible_model(me, number)
         return SCHEMA.model_copy(update={"version": version})
 
     @app.post(BASE + "/{number}/predict")
     def predict(number: int, data: ModelPredictRequest, me: UserOut = user) -> PredictOut:
-        known.visible(me, number)
+        world.visible_model(me, number)
         if known.refuse is not None:
             raise known.refuse
         known.asked.append(data.rows[0])
@@ -144,7 +144,7 @@ def add_predictions(app: FastAPI, world: World, user: Any) -> None:
     async def predict_file(
         number: int, version: int, request: Request, me: UserOut = user
     ) -> Response:
-        known.visible(me, number)
+        world.visible_model(me, number)
         async with request.form() as form:
             file = form["file"]
             assert not isinstance(file, str)

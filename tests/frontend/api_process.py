@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Annotated, Any
@@ -22,9 +22,15 @@ from backend.accounts.schemas import (
     TokenOut,
     UserOut,
 )
-from backend.core.access import ProjectRole
-from backend.core.schemas import Page, Problem
-from backend.projects.schemas import ProjectOut
+from backend.core.schemas import Problem
+from tests.frontend.api_accounts import (
+    add_audit,
+    add_own_tokens,
+    add_service_accounts,
+    add_user_changes,
+    add_users,
+    add_ways_in,
+)
 from tests.frontend.api_cleaning import add_cleaning
 from tests.frontend.api_models import (
     add_aliases,
@@ -32,6 +38,7 @@ from tests.frontend.api_models import (
     add_models,
     add_predictions,
 )
+from tests.frontend.api_projects import add_members, add_moves, add_projects
 from tests.frontend.api_resources import (
     add_dataset_lists,
     add_dataset_versions,
@@ -44,7 +51,6 @@ from tests.frontend.api_retraining import (
     add_policies,
     add_retraining,
     add_retraining_decisions,
-    add_users,
 )
 from tests.frontend.world import (
     LINK,
@@ -98,11 +104,20 @@ def create_api(world: World) -> FastAPI:
         return world.users[world.tokens[token]]
 
     user = Depends(user_of)
-    for add in (
+    for add in _parts():
+        add(app, world, user)
+    return app
+
+
+def _parts() -> tuple[Callable[[FastAPI, World, Any], None], ...]:
+    return (
         _add_token,
         _add_sign_in,
         _add_internal,
         _add_own_account,
+        add_projects,
+        add_members,
+        add_moves,
         add_dataset_lists,
         add_dataset_versions,
         add_cleaning,
@@ -117,10 +132,13 @@ def create_api(world: World) -> FastAPI:
         add_retraining_decisions,
         add_policies,
         add_operations,
+        add_own_tokens,
         add_users,
-    ):
-        add(app, world, user)
-    return app
+        add_user_changes,
+        add_service_accounts,
+        add_ways_in,
+        add_audit,
+    )
 
 
 def _add_token(app: FastAPI, world: World, _user: Any) -> None:
@@ -217,25 +235,6 @@ def _add_own_account(app: FastAPI, world: World, user: Any) -> None:
     @app.delete("/api/v1/users/me/sessions/{number}", status_code=204)
     def end(number: int, me: UserOut = user) -> None:
         world.calls.append(f"ended {number} of {me.username}")
-
-    @app.get("/api/v1/projects")
-    def projects(me: UserOut = user) -> Page[ProjectOut]:
-        own = ProjectOut(
-            id=me.id,
-            name=me.username,
-            description="",
-            slug=me.username,
-            personal=True,
-            archived=False,
-            members=1,
-            datasets=0,
-            fits=0,
-            models=0,
-            created_by=me.username,
-            my_role=ProjectRole.OWNER,
-            created_at=NOW,
-        )
-        return Page[ProjectOut](items=[own], next_cursor=None)
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from PIL import Image
 from backend.accounts.schemas import (
     UserOut,
 )
-from backend.core.access import Role
 from backend.core.schemas import Page
 from backend.datasets.schemas import (
     DatasetOut,
@@ -47,14 +46,14 @@ FormatQuery = Annotated[str, Query(alias="format")]
 
 def _visible_dataset(world: World, me: UserOut, number: int) -> DatasetOut:
     dataset = world.datasets.get(number)
-    if dataset is None or (world.owners[number] != me.username and me.role is not Role.ADMIN):
+    if dataset is None or not world.may_read(me, dataset.project_id):
         raise Refusal(404, "There is no such dataset.", code="not_found")
     return dataset
 
 
 def _visible_fit(world: World, me: UserOut, number: int) -> FitOut:
     fit = world.fits.get(number)
-    if fit is None or (fit.created_by != me.username and me.role is not Role.ADMIN):
+    if fit is None or not world.may_read(me, fit.project_id):
         raise Refusal(404, "There is no such thing.", code="not_found")
     return fit
 
@@ -63,11 +62,11 @@ def add_dataset_lists(app: FastAPI, world: World, user: Any) -> None:
     base = "/api/v1/datasets"
 
     @app.get(base)
-    def list_datasets(me: UserOut = user) -> Page[DatasetOut]:
+    def list_datasets(project_id: int | None = None, me: UserOut = user) -> Page[DatasetOut]:
         items = [
             dataset
-            for number, dataset in world.datasets.items()
-            if world.owners[number] == me.username
+            for dataset in world.datasets.values()
+            if world.may_read(me, dataset.project_id) and project_id in (None, dataset.project_id)
         ]
         return Page[DatasetOut](items=items, next_cursor=None)
 
@@ -77,13 +76,14 @@ def add_dataset_lists(app: FastAPI, world: World, user: Any) -> None:
             file = form["file"]
             assert not isinstance(file, str)
             file_name = str(file.filename)
+            project_id = int(str(form.get("project_id", me.id)))
         if world.refuse_upload:
             raise Refusal(422, world.refuse_upload, file=world.refuse_upload)
         world.uploads.append(file_name)
         world.sent_keys.append(request.headers["idempotency-key"])
         number = next(world.counter)
-        dataset = make_dataset(number, file_name.split(".")[0], me.username, me.id)
-        world.datasets[number], world.owners[number] = dataset, me.username
+        dataset = make_dataset(number, file_name.split(".")[0], me.username, project_id)
+        world.datasets[number] = dataset
         return dataset
 
     @app.get(base + "/{number}")
@@ -162,11 +162,19 @@ def add_fit_lists(app: FastAPI, world: World, user: Any) -> None:
         return ESTIMATORS
 
     @app.get(base)
-    def list_fits(me: UserOut = user, state: str | None = None) -> Page[FitOut]:
+    def list_fits(
+        me: UserOut = user,
+        state: str | None = None,
+        project_id: int | None = None,
+        mine: bool = False,
+    ) -> Page[FitOut]:
         items = [
             fit
             for fit in sorted(world.fits.values(), key=lambda fit: -fit.id)
-            if fit.created_by == me.username and state in (None, fit.state.value)
+            if world.may_read(me, fit.project_id)
+            and state in (None, fit.state.value)
+            and project_id in (None, fit.project_id)
+            and (not mine or fit.created_by == me.username)
         ]
         return Page[FitOut](items=items, next_cursor=None)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 
-from backend.accounts.schemas import UserCreate, UserOut
+from backend.accounts.schemas import UserOut
 from backend.core.access import Role
 from backend.core.schemas import Page
 from backend.operations.schemas import Component, HealthOut, JobOut
@@ -146,20 +146,3 @@ def add_operations(app: FastAPI, world: World, user: Any) -> None:
     def cancel(number: int, me: UserOut = user) -> None:
         _require_admin(me)
         del world.jobs[number]
-
-
-def add_users(app: FastAPI, world: World, user: Any) -> None:
-    @app.get(BASE + "/users")
-    def users(me: UserOut = user) -> Page[UserOut]:
-        _require_admin(me)
-        return Page[UserOut](items=list(world.users.values()), next_cursor=None)
-
-    @app.post(BASE + "/users", status_code=201)
-    async def create(request: Request, me: UserOut = user) -> UserOut:
-        _require_admin(me)
-        sent = await request.json()
-        if len(sent["password"]) < 12:
-            raise Refusal(422, "password: too short", password="too short")
-        data = UserCreate.model_validate(sent)
-        world.add_user(data.username, data.role)
-        return world.users[data.username]

@@ -98,6 +98,11 @@ def texts(app: AppTest) -> str:
     return "\n".join(str(value) for value in said)
 
 
+def said(app: AppTest) -> str:
+    """The same as a person reads it, without the marks that keep user text from being Markdown."""
+    return texts(app).replace("\\", "")
+
+
 def stop_answering(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leads the dashboard to a port where nobody listens."""
     monkeypatch.setenv("GOODFIT_URLS__API", "http://127.0.0.1:9")

@@ -8,7 +8,7 @@ from backend.core.access import Role
 from frontend.schedule import Schedule, in_words, read_cron
 from tests.frontend.conftest import Open, drop, labels, press, texts
 from tests.frontend.model_world import add_model, make_job, make_retraining
-from tests.frontend.world import PASSWORD, Refusal, World
+from tests.frontend.world import Refusal, World
 
 
 @pytest.fixture
@@ -31,22 +31,6 @@ def test_others_are_told_that_the_page_is_not_for_them(
     assert "This page is for administrators." in texts(app)
     assert not any("/operations" in call or "/users?" in call for call in world.calls)
     assert not app.dataframe
-
-
-def test_accounts_are_filtered_and_made(sign_in: Open, admin: World) -> None:
-    app = sign_in("root", "admin")
-    assert len(app.dataframe[0].value) == len(admin.users)
-    app = app.text_input(key="user_contains").set_value("AD").run()
-    assert set(app.dataframe[0].value["User name"]) == {"ada", "admin"}
-    next(box for box in app.text_input if box.label == "User name").set_value("newton")
-    next(box for box in app.text_input if box.label == "First password").set_value("short")
-    app = press(app, "Create account")
-    assert "password: too short" in texts(app)
-    next(box for box in app.text_input if box.label == "First password").set_value(PASSWORD)
-    app = press(app, "Create account")
-    assert admin.users["newton"].role is Role.MEMBER
-    assert "The account newton is made" in texts(app)
-    assert next(box for box in app.text_input if box.label == "User name").value == ""
 
 
 def test_jobs_are_tried_again_and_cancelled(sign_in: Open, admin: World) -> None:

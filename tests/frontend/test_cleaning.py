@@ -5,7 +5,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.frontend import world as worlds
-from tests.frontend.conftest import Open, labels, press, texts
+from tests.frontend.conftest import Open, labels, press, said, texts
 from tests.frontend.test_routes import _sign_in as put_cookie
 from tests.frontend.test_routes import browser as browser
 from tests.frontend.world import World
@@ -28,7 +28,7 @@ def test_steps_are_tried_and_made_into_the_next_version(sign_in: Open, world: Wo
     assert world.datasets[7].latest_version == latest
     app = press(app, "Make the next version")
     assert not app.exception
-    assert f"Version {latest + 1} is made." in texts(app)
+    assert f"Version {latest + 1} is made." in said(app)
     steps = [{"kind": "drop_nulls", "columns": None}]
     assert world.recipes == [(True, steps), (False, steps)]
 

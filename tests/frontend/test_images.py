@@ -15,7 +15,6 @@ IMAGE = "/goodfit/datasets/9/1/images/0.png"
 @pytest.fixture(autouse=True)
 def digits(world: World) -> None:
     world.datasets[9] = make_dataset(9, "digits", "ada", 1, kind="image", rows=5_000, columns=2)
-    world.owners[9] = "ada"
 
 
 def test_dataset_page_shows_images_with_their_labels(sign_in: Open) -> None:

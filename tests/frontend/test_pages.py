@@ -5,7 +5,7 @@ import pytest
 from backend.fits.schemas import ResidualRow
 from backend.fits.states import FitState
 from frontend.text import plain
-from tests.frontend.conftest import Open, drop, go_to, labels, press, stop_answering, texts
+from tests.frontend.conftest import Open, drop, go_to, labels, press, said, stop_answering, texts
 from tests.frontend.world import Refusal, World, make_fit
 
 CSV = b"a,b\n1,2\n"
@@ -192,9 +192,9 @@ def test_user_text_is_never_markdown(sign_in: Open, world: World) -> None:
 
 
 def test_end_of_another_session(sign_in: Open, world: World) -> None:
-    app = press(sign_in("ada", "account"), "End")
+    app = press(sign_in("ada", "account", part="Sessions"), "End")
     assert "ended 11 of ada" in world.calls
-    assert "That session has ended." in texts(app)
+    assert "That session has ended." in said(app)
 
 
 def test_classes_show_only_the_rows_that_were_wrong(sign_in: Open, world: World) -> None:

@@ -23,7 +23,8 @@ USER_TEXT = {
     *("created_by", "verdict", "advice", "description", "left_out_because", "reason", "summary"),
     *("progress_message", "address", "user_agent", "title"),
 }
-BACKEND_IMPORT = re.compile(r"backend\.\w+\.schemas")
+# Schemas, and how all processes write their logs.
+BACKEND_IMPORT = re.compile(r"backend\.\w+\.schemas|backend\.core\.(logs|actions)")
 HEAVY = ("sklearn", "matplotlib", "sqlalchemy", "polars", "mlflow", "statsmodels", "fastapi")
 
 

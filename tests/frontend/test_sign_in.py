@@ -79,7 +79,7 @@ def test_spent_link_leads_to_the_form(open_page: Open, world: World) -> None:
 
 
 def test_first_password_needs_no_old_one(open_page: Open, world: World) -> None:
-    app = go_to(open_page(signin=LINK), "account")
+    app = go_to(open_page(signin=LINK), "account", part="Password")
     assert [field.label for field in app.text_input] == ["New password", "New password again"]
     for field in app.text_input:
         field.set_value("a sentence is a good password")
@@ -95,7 +95,7 @@ def test_sign_out_ends_the_session_and_forgets_everything(sign_in: Open, world: 
     app = press(app, "Sign out")
     assert "Password" in [field.label for field in app.text_input]
     assert token not in world.tokens
-    kept = {"cookie_job", "sign_in_notice", "pages"}
+    kept = {"cookie_job", "sign_in_notice", "sign_in_options", "pages"}
     for name in vars(SessionState).keys() - kept:
         assert f"goodfit.{name}" not in app.session_state
     scripts = [element.proto.body for element in app.get("html")]

@@ -45,3 +45,9 @@ def test_plain_keeps_one_line() -> None:
 @pytest.mark.parametrize(("count", "shown"), [(900, "900 B"), (1_423_529, "1.42 MB")])
 def test_size_has_three_digits(count: int, shown: str) -> None:
     assert text.size(count) == shown
+
+
+def test_contents_are_listed_as_people_say_them() -> None:
+    assert text.contents(1, 2, 1) == "1 dataset, 2 fits and 1 model"
+    assert text.contents(0, 0, 2) == "2 models"
+    assert text.contents(0, 0, 0) == ""

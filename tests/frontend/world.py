@@ -29,6 +29,8 @@ from backend.fits.states import FitState
 from backend.operations.schemas import JobOut
 from backend.registry.schemas import AliasChangeOut, ModelOut, ModelVersionOut
 from backend.retraining.schemas import PolicyOut, RetrainingOut
+from tests.frontend.account_world import Accounts
+from tests.frontend.project_world import Projects
 
 NOW = datetime.now(UTC)
 PASSWORD = "correct horse battery"
@@ -56,12 +58,6 @@ class Registry:
     retrainings: dict[int, RetrainingOut] = field(default_factory=dict)
     policies: dict[int, PolicyOut] = field(default_factory=dict)
 
-    def visible(self, me: UserOut, model_id: int) -> ModelOut:
-        model = self.models.get(model_id)
-        if model is None or (model.created_by != me.username and me.role is not Role.ADMIN):
-            raise Refusal(404, "There is no such model.", code="not_found")
-        return model
-
 
 @dataclass
 class World:
@@ -73,7 +69,6 @@ class World:
     """From a live token of any kind to its user."""
     tickets: dict[str, str] = field(default_factory=dict)
     datasets: dict[int, DatasetOut] = field(default_factory=dict)
-    owners: dict[int, str] = field(default_factory=dict)
     fits: dict[int, FitOut] = field(default_factory=dict)
     sent_fits: list[FitCreate] = field(default_factory=list)
     sent_keys: list[str] = field(default_factory=list)
@@ -87,6 +82,8 @@ class World:
     polls_until_done: int = 1
     link_spent: bool = False
     registry: Registry = field(default_factory=Registry)
+    projects: Projects = field(default_factory=Projects)
+    accounts: Accounts = field(default_factory=Accounts)
     jobs: dict[int, JobOut] = field(default_factory=dict)
     counter: Iterator[int] = field(default_factory=lambda: itertools.count(100))
 
@@ -107,6 +104,16 @@ class World:
         )
         if has_password:
             self.passwords[name] = PASSWORD
+        self.projects.add(number, name, f"{name}'s project", personal=True)
+
+    def may_read(self, me: UserOut, project_id: int) -> bool:
+        return self.projects.may_read(me.username, me.role, project_id)
+
+    def visible_model(self, me: UserOut, model_id: int) -> ModelOut:
+        model = self.registry.models.get(model_id)
+        if model is None or not self.may_read(me, model.project_id):
+            raise Refusal(404, "There is no such model.", code="not_found")
+        return model
 
     def new_token(self, prefix: str, user: str) -> str:
         token = f"{prefix}{next(self.counter)}"
@@ -152,6 +159,7 @@ def make_fit(number: int, owner: str, project: int, state: FitState, **more: Any
         "dataset_id": 7,
         "dataset_name": "penguins",
         "version": 1,
+        "dataset_digest": "d" * 64,
         "target": "body_mass_g",
         "features": ["flipper_length_mm", "species"],
         "excluded": [ExcludedColumn(column="rowid", reason="it looks like an identifier")],
@@ -184,7 +192,6 @@ def make_world() -> World:
     world.add_user("admin", Role.ADMIN, has_password=False)
     world.datasets[7] = make_dataset(7, "penguins", "ada", 1)
     world.datasets[8] = make_dataset(8, "bob's secret", "bob", 2)
-    world.owners = {7: "ada", 8: "bob"}
     for number in (41, 42):
         world.fits[number] = make_fit(number, "ada", 1, FitState.SUCCEEDED)
     world.fits[43] = make_fit(

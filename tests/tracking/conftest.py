@@ -25,7 +25,7 @@ from backend.tracking.port import FitRecord, RecordedRun
 from tests.tracking.record import make_record
 from tests.tracking.stand_ins import SERVICE_KEY, Api, running
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 SECRET = "another-secret-for-tests-0123456789"
 DASHBOARD = "http://dashboard.test"
 CLIENT_VARIABLES = (

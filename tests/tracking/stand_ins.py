@@ -18,7 +18,11 @@ IDENTITIES = {
     "gf_admin": ("root", "admin"),
     "gf_impostor": ("goodfit-service", "member"),
     SESSION: ("anna", "member"),
+    "gf_anna_reads": ("anna", "member"),
+    "gf_anna_predicts": ("anna", "member"),
+    "gf_anna_in_one_project": ("anna", "member"),
 }
+SCOPES = {"gf_anna_reads": "read", "gf_anna_predicts": "predict"}
 
 
 class Api(ThreadingHTTPServer):
@@ -44,7 +48,13 @@ class Api(ThreadingHTTPServer):
         if path == "/api/v1/internal/introspect":
             self.questions += 1
             username, role = IDENTITIES.get(content["token"], (None, None))
-            return 200, {"active": username is not None, "username": username, "role": role}
+            return 200, {
+                "active": username is not None,
+                "username": username,
+                "role": role,
+                "scope": SCOPES.get(content["token"], "write"),
+                "project_id": 1 if content["token"] == "gf_anna_in_one_project" else None,
+            }
         if path == "/api/v1/internal/tickets/redeem" and content["ticket"] in self.tickets:
             self.tickets.discard(content["ticket"])
             return 200, {"session": SESSION, "max_age": 600}

@@ -190,7 +190,7 @@ async def test_a_change_during_the_job_leaves_the_model_behind(
     await anna.put(f"{path}/aliases/champion", json={"version": 1, **REASON})
     async with sessions() as session:
         done = MirroredModel(versions={1: "1"})
-        now = await store_mirrored(session, model["id"], done, snapshot.revision)
+        now = await store_mirrored(session, model["id"], done, snapshot.revision, snapshot.readers)
         await session.commit()
     assert now == snapshot.revision + 1
     assert (await anna.get(path)).json()["mirror"] == "pending"

@@ -11,8 +11,10 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp
 
+from backend.core.headers import security_headers
+from backend.core.hosts import AllowedHosts
 from backend.core.observability import RequestContext
-from backend.settings import Settings
+from backend.settings import Settings, names
 from backend.tracking.gate.authorization import MlflowAccounts
 from backend.tracking.gate.callers import CallerDirectory
 from backend.tracking.gate.environment import auth_database_url, configure, database_url
@@ -51,7 +53,12 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     )
     gc.collect()
     gc.freeze()  # what was imported lives forever
-    return RequestContext(gate)
+    # MLflow itself asks for the name too, but not on every route.
+    hosts = AllowedHosts(gate, names(settings.allowed_hosts))
+    # MLflow's pages have a policy of their own.
+    return RequestContext(
+        hosts, headers=security_headers(settings.urls.mlflow, content_policy=None)
+    )
 
 
 @contextmanager

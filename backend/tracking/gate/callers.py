@@ -14,6 +14,7 @@ import httpx
 from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import cookie_parser
 
+from backend.core.access import Scope
 from backend.core.security import BROWSER_PREFIX
 
 SERVICE_USERNAME: Final = "goodfit-service"
@@ -37,6 +38,9 @@ class Caller:
     username: str
     is_admin: bool
     is_platform: bool = False
+    # What a token may be used for, and whether it reaches one project only.
+    scope: Scope = Scope.WRITE
+    is_limited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,9 @@ class _Identity(BaseModel):
     active: bool
     username: str | None = None
     role: Literal["viewer", "member", "admin"] | None = None
+    # An answer that does not say it lets nobody in.
+    scope: Scope = Scope.PREDICT
+    project_id: int | None = None
 
 
 def presented(headers: Mapping[str, str], *, cookie_name: str, service_key: str) -> Presented:
@@ -151,7 +158,12 @@ class CallerDirectory:
         # The platform's own account cannot be taken over by a person of that name.
         if not identity.active or not identity.username or identity.username == SERVICE_USERNAME:
             return None
-        return Caller(identity.username, is_admin=identity.role == "admin")
+        return Caller(
+            identity.username,
+            is_admin=identity.role == "admin",
+            scope=identity.scope,
+            is_limited=identity.project_id is not None,
+        )
 
     async def redeem(self, ticket: str) -> BrowserSession | None:
         """The browser session for a one-time ticket; None when it is used up or unknown.

@@ -14,6 +14,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from backend.core.access import Scope as TokenScope
 from backend.tracking.gate.authorization import MlflowAccounts, current_caller
 from backend.tracking.gate.callers import (
     ApiUnavailable,
@@ -23,7 +24,14 @@ from backend.tracking.gate.callers import (
     Presented,
     presented,
 )
-from backend.tracking.gate.routes import Access, access_to, is_artifact, is_graphql, is_json_write
+from backend.tracking.gate.routes import (
+    Access,
+    access_to,
+    is_artifact,
+    is_graphql,
+    is_json_write,
+    is_write,
+)
 from backend.tracking.gate.searches import asking, find_listing, search
 
 _log = logging.getLogger(__name__)
@@ -150,6 +158,8 @@ class Gate:
             return _error(404, "ENDPOINT_NOT_FOUND", "There is no such route here.")
         if access is Access.PLATFORM and not caller.is_platform:
             return _error(403, "PERMISSION_DENIED", "Only the platform itself changes this.")
+        if (reason := _beyond_token(request, caller)) is not None:
+            return _error(403, "PERMISSION_DENIED", reason)
         if not self._is_own_origin(request):
             return _error(403, "PERMISSION_DENIED", "A write from another site.")
         return None
@@ -271,6 +281,17 @@ class Gate:
             httponly=True,
             samesite="lax",
         )
+
+
+def _beyond_token(request: _Request, caller: Caller) -> str | None:
+    """Why the caller's token may not do this."""
+    if caller.is_limited:
+        # MLflow's permissions are a user's; they know no token that reaches less.
+        return "A token for one project is not accepted here. Use one without a project."
+    needed = TokenScope.WRITE if is_write(request.method, request.path) else TokenScope.READ
+    if not caller.scope.includes(needed):
+        return f"This token is for {caller.scope.value}; this needs {needed.value}."
+    return None
 
 
 def local_path(wanted: str) -> str:

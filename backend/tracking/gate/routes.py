@@ -173,9 +173,14 @@ def access_to(method: str, path: str) -> Access:
     return Access.NOBODY
 
 
+def is_write(method: str, path: str) -> bool:
+    """Whether a listed route of people changes something."""
+    return _matches(_WRITES, method, path)
+
+
 def is_json_write(method: str, path: str) -> bool:
     """Whether a listed route of people takes a JSON body that changes something."""
-    return method != "PUT" and _matches(_WRITES, method, path)
+    return method != "PUT" and is_write(method, path)
 
 
 def is_graphql(path: str) -> bool:

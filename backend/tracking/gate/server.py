@@ -9,7 +9,7 @@ import psycopg
 import uvicorn
 
 from backend.core.logs import configure_logging
-from backend.settings import Settings
+from backend.settings import Settings, names
 from backend.tracking.gate.app import create_app
 from backend.tracking.gate.environment import (
     TrackingNotConfigured,
@@ -50,7 +50,8 @@ def serve(settings: Settings) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
-        forwarded_allow_ips=settings.auth.trusted_proxies,
+        proxy_headers=True,
+        forwarded_allow_ips=list(names(settings.auth.trusted_proxies)),
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )
     return 0

@@ -1,0 +1,138 @@
+"""The rules of sharing while several people act at once, over connections of their own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from backend.bootstrap import create_admin
+from backend.core.access import Role
+from backend.main import create_app
+from backend.migrate import upgrade
+from backend.settings import Settings
+from backend.stack.postgres import EmbeddedPostgres
+from tests.conftest import PASSWORD, make_settings, upload_csv
+from tests.projects.sharing import V1, make_project, members, personal, share
+from tests.registry.registering import PENGUINS_KNN
+
+Person = Callable[[str], Awaitable[httpx.AsyncClient]]
+
+
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A database in which tests really commit."""
+    home = tmp_path_factory.mktemp("parallel")
+    server = EmbeddedPostgres(home / "postgres", databases=("parallel",), durable=False)
+    server.start()
+    settings = make_settings(server.url("parallel"), home)
+    upgrade(settings)
+    create_admin(settings, "root", PASSWORD)
+    yield settings
+    server.stop()
+
+
+@pytest.fixture
+async def real(committed: Settings) -> AsyncIterator[FastAPI]:
+    app = create_app(committed)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+async def person(real: FastAPI) -> AsyncIterator[Person]:
+    """Signs somebody in, who is made where needed."""
+    clients: list[httpx.AsyncClient] = []
+
+    def client() -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app=real, raise_app_exceptions=False)
+        clients.append(httpx.AsyncClient(transport=transport, base_url="http://test", timeout=60))
+        return clients[-1]
+
+    async def sign_in(username: str) -> httpx.AsyncClient:
+        if username != "root":
+            body = {"username": username, "password": PASSWORD, "role": Role.MEMBER}
+            root = await sign_in("root")
+            assert (await root.post(f"{V1}/users", json=body)).status_code in (201, 409)
+        own = client()
+        form = {"username": username, "password": PASSWORD}
+        answer = await own.post(f"{V1}/auth/token", data=form)
+        assert answer.status_code == 200, answer.text
+        own.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        return own
+
+    yield sign_in
+    for opened in clients:
+        await opened.aclose()
+
+
+async def test_of_owners_who_leave_at_once_one_stays(person: Person) -> None:
+    owners = {name: await person(name) for name in ("ada", "ben", "cleo", "dora")}
+    for _ in range(5):
+        project = await make_project(owners["ada"])
+        await share(owners["ada"], project, ben="owner", cleo="owner", dora="owner")
+        url = f"{V1}/projects/{project}/members"
+        answers = await asyncio.gather(
+            *(client.delete(f"{url}/{name}") for name, client in owners.items())
+        )
+        statuses = sorted(answer.status_code for answer in answers)
+        assert statuses == [204, 204, 204, 409]
+        (kept,) = [
+            name
+            for (name, _), answer in zip(owners.items(), answers, strict=True)
+            if answer.status_code == 409
+        ]
+        assert await members(owners[kept], project) == {kept: "owner"}
+
+
+async def test_of_owners_who_put_each_other_down_one_stays(person: Person) -> None:
+    ada, ben = await person("ada"), await person("ben")
+    for _ in range(5):
+        project = await make_project(ada)
+        await share(ada, project, ben="owner")
+        url = f"{V1}/projects/{project}/members"
+        down = {"role": "viewer"}
+        answers = await asyncio.gather(
+            ada.put(f"{url}/ben", json=down), ben.put(f"{url}/ada", json=down)
+        )
+        assert sorted(answer.status_code for answer in answers) == [200, 403]
+        assert sorted((await members(ada, project)).values()) == ["owner", "viewer"]
+
+
+async def test_parallel_requests_make_one_personal_project_and_one_of_each_slug(
+    person: Person,
+) -> None:
+    eve = await person("eve")
+    listed = await asyncio.gather(*(eve.get(f"{V1}/projects") for _ in range(8)))
+    assert {len(answer.json()["items"]) for answer in listed} == {1}
+    made = await asyncio.gather(
+        *(eve.post(f"{V1}/projects", json={"name": "Same"}) for _ in range(8))
+    )
+    assert {answer.status_code for answer in made} == {201}
+    assert len({answer.json()["slug"] for answer in made}) == 8
+    assert (await personal(eve))["my_role"] == "owner"
+
+
+async def test_fits_and_moves_while_the_project_goes_to_the_trash_never_fail_or_stay(
+    person: Person,
+) -> None:
+    ada = await person("ada")
+    for _ in range(3):
+        project, other = await make_project(ada), await make_project(ada)
+        dataset = (await upload_csv(ada)).json()["id"]
+        path = f"{V1}/datasets/{dataset}"
+        moved = await ada.patch(path, json={"project_id": project})
+        assert moved.status_code == 200, moved.text
+        body = {"dataset_id": dataset, **PENGUINS_KNN}
+        fit = (await ada.post(f"{V1}/fits", json=body)).json()["id"]
+        answers = await asyncio.gather(
+            ada.delete(f"{V1}/projects/{project}"),
+            ada.post(f"{V1}/fits", json=body),
+            ada.post(f"{V1}/fits/{fit}/cancel"),
+            ada.patch(path, json={"project_id": other}),
+        )
+        statuses = [answer.status_code for answer in answers]
+        assert statuses[0] == 204
+        assert {*statuses[1:]} <= {200, 202, 404, 409}, statuses
+        assert (await ada.get(f"{V1}/fits/{fit}")).status_code == 404
