@@ -227,11 +227,17 @@ class FitQuery:
 
 
 class Api:
-    """The API on behalf of one signed-in user."""
+    """The API on behalf of one signed-in user.
 
-    def __init__(self, pool: httpx.Client, store: TokenStore) -> None:
+    `told` are headers that say for which browser: the audit is to name its address, not ours.
+    """
+
+    def __init__(
+        self, pool: httpx.Client, store: TokenStore, told: Mapping[str, str] | None = None
+    ) -> None:
         self._pool = pool
         self._store = store
+        self._told = told or {}
 
     def _access_token(self) -> str:
         tokens = self._store.tokens
@@ -267,7 +273,7 @@ class Api:
 
     def _authorized(self, options: dict[str, Any]) -> dict[str, Any]:
         token = {"Authorization": f"Bearer {self._access_token()}"}
-        return {**options, "headers": {**options.get("headers", {}), **token}}
+        return {**options, "headers": {**options.get("headers", {}), **self._told, **token}}
 
     def _get(self, kind: type[Answer], path: str, /, **parameters: Any) -> Answer:
         return kind.model_validate_json(self._send("GET", path, params=parameters).content)

@@ -6,7 +6,7 @@ and `Authenticate.__init__` plugs both in. No user, hash or key lives here.
 """
 
 import re
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import streamlit as st
 import streamlit_authenticator as stauth
@@ -38,6 +38,7 @@ from frontend.routes import PREFIX, told_of
 from frontend.settings import dashboard_settings
 from frontend.state import SIGNED_OUT_KEY, state
 
+Caller = TypeVar("Caller", bound=Api)
 STATUS_KEY: Final = "authentication_status"
 # The style sheet takes it out of the page's flow.
 SCRIPT_CONTAINER: Final = "cookie_job"
@@ -66,34 +67,39 @@ fetch('{path}', {{method: 'POST', credentials: 'same-origin', keepalive: true,
 </script>"""
 
 
+def _calling(kind: type[Caller]) -> Caller:
+    pool = connection_pool(dashboard_settings().urls.api_for_processes)
+    return kind(pool, state, told=origin())
+
+
 def api() -> Api:
     """The API on behalf of this session's user."""
-    return Api(connection_pool(dashboard_settings().urls.api_for_processes), state)
+    return _calling(Api)
 
 
 def models_api() -> ModelsApi:
     """The same, with the calls about models."""
-    return ModelsApi(connection_pool(dashboard_settings().urls.api_for_processes), state)
+    return _calling(ModelsApi)
 
 
 def retraining_api() -> RetrainingApi:
     """The same, with the calls about retraining."""
-    return RetrainingApi(connection_pool(dashboard_settings().urls.api_for_processes), state)
+    return _calling(RetrainingApi)
 
 
 def projects_api() -> ProjectsApi:
     """The same, with the calls about projects."""
-    return ProjectsApi(connection_pool(dashboard_settings().urls.api_for_processes), state)
+    return _calling(ProjectsApi)
 
 
 def accounts_api() -> AccountsApi:
     """The same, with the calls about one's own account."""
-    return AccountsApi(connection_pool(dashboard_settings().urls.api_for_processes), state)
+    return _calling(AccountsApi)
 
 
 def operations_api() -> OperationsApi:
     """The same, with the calls of administrators."""
-    return OperationsApi(connection_pool(dashboard_settings().urls.api_for_processes), state)
+    return _calling(OperationsApi)
 
 
 def current_user() -> UserOut:
@@ -145,7 +151,7 @@ def enter(tokens: Tokens) -> UserOut:
     """Makes the session that of the tokens' user; raises where they no longer count."""
     pool = connection_pool(dashboard_settings().urls.api_for_processes)
     holder = _Holder(tokens)
-    user = Api(pool, holder).me()
+    user = Api(pool, holder, told=origin()).me()
     if state.user is not None and state.user.id != user.id:
         state.clear()
     state.tokens, state.user, state.sign_in_notice = holder.tokens, user, ""

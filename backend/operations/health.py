@@ -7,6 +7,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 
 from backend.core.db import transaction
+from backend.core.deps import SettingsDep
 from backend.core.errors import Unavailable
 from backend.core.schema_check import current_revision, head_revision
 from backend.core.schemas import Schema
@@ -22,9 +23,9 @@ class Health(Schema):
 
 
 @router.get("/", include_in_schema=False)
-async def to_docs() -> RedirectResponse:
-    """People land on the description of the API."""
-    return RedirectResponse("/docs")
+async def to_docs(settings: SettingsDep) -> RedirectResponse:
+    """People land on the description of the API; where that is closed, on the dashboard."""
+    return RedirectResponse("/docs" if settings.docs else settings.urls.dashboard)
 
 
 @router.get("/healthz")

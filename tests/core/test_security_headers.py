@@ -99,6 +99,7 @@ async def test_docs_can_be_closed(settings: Settings) -> None:
             answer = await client.get(path)
             assert answer.status_code == 404
             assert answer.json()["code"] == "not_found"
+        assert (await client.get("/")).headers["location"] == settings.urls.dashboard
 
 
 @pytest.mark.parametrize(

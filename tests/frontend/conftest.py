@@ -3,6 +3,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import FileUploader
 from streamlit.util import calc_hash
@@ -25,6 +26,8 @@ def _own_main_module(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def world() -> World:
+    # Every AppTest has the same session, so that what one test was told would answer the next.
+    st.cache_data.clear()
     return make_world()
 
 

@@ -40,6 +40,19 @@ def test_threads_of_a_session_refresh_once(api_address: str, world: World) -> No
     assert api.me().username == "ada"
 
 
+def test_every_call_says_for_which_browser_it_is(world: World) -> None:
+    seen: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers["X-Goodfit-Client-Address"])
+        return httpx.Response(200, json=world.users["ada"].model_dump(mode="json"))
+
+    store = Store(Tokens("at_now", "gr_now", 9e12))
+    with httpx.Client(transport=httpx.MockTransport(answer), base_url="http://api") as pool:
+        Api(pool, store, told={"X-Goodfit-Client-Address": "203.0.113.9"}).me()
+    assert seen == ["203.0.113.9"]
+
+
 def test_page_connects_to_its_own_host_only() -> None:
     own = content_security_policy("goodfit.test:8501")
     assert "connect-src 'self' ws://goodfit.test:8501 wss://goodfit.test:8501;" in own
