@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
+from httpx import codes
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -28,6 +29,7 @@ REFUSAL_PARAMETER: Final = "refused"
 FAILED: Final = "oidc_refused"
 AWAY: Final = "oidc_unavailable"
 EXPIRED: Final = "oidc_expired"
+TOO_MANY: Final = "oidc_too_many"
 LONGEST_PARAMETER: Final = 4_000
 _PLAIN: Final = frozenset(ascii_letters + digits)
 # The API asks the provider up to four times.
@@ -149,6 +151,8 @@ class ProviderBridge:
             return AWAY
         if answer.is_success:
             return answer
+        if answer.status_code == codes.TOO_MANY_REQUESTS:
+            return TOO_MANY
         try:
             code = Problem.model_validate_json(answer.content).code
         except ValidationError:

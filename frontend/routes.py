@@ -111,7 +111,7 @@ class Bridge:
         if not _same_origin(request) or not TICKET.fullmatch(ticket):
             return Response(status_code=403, headers=NO_STORE)
         try:
-            answer = await self._internal("/internal/tickets/redeem", {"ticket": ticket})
+            answer = await self._internal(request, "/internal/tickets/redeem", {"ticket": ticket})
             _require_service(answer)
         except httpx.HTTPError:
             return Response(status_code=503, headers=NO_STORE)
@@ -149,7 +149,9 @@ class Bridge:
         if cookie:
             self._access.pop(_cookie_key(cookie), None)
             try:
-                (await self._internal("/internal/logout", {"token": cookie})).raise_for_status()
+                (
+                    await self._internal(request, "/internal/logout", {"token": cookie})
+                ).raise_for_status()
             except httpx.HTTPError:
                 response.headers["X-Goodfit-Revoked"] = "no"
         return response
@@ -264,7 +266,7 @@ class Bridge:
         try:
             token = await self._token(request)
             answer = await self._http.post(
-                f"{BASE}/auth/ticket", headers={"Authorization": f"Bearer {token}"}
+                f"{BASE}/auth/ticket", headers=self._headers(request, token)
             )
             _require_service(answer)
             if answer.is_error:
@@ -279,9 +281,16 @@ class Bridge:
         target = f"{self._settings.urls.mlflow.rstrip('/')}/goodfit/session?{query}"
         return RedirectResponse(target, 303, headers=NO_STORE)
 
-    async def _internal(self, path: str, body: dict[str, str]) -> httpx.Response:
+    async def _internal(self, request: Request, path: str, body: dict[str, str]) -> httpx.Response:
         key = self._settings.secrets.service_key.get_secret_value()
-        return await self._http.post(BASE + path, json=body, headers={SERVICE_HEADER: key})
+        headers = {**self._headers(request), SERVICE_HEADER: key}
+        return await self._http.post(BASE + path, json=body, headers=headers)
+
+    def _headers(self, request: Request, token: str | None = None) -> dict[str, str]:
+        """Who asks, and for which browser."""
+        address = request.client.host if request.client else None
+        told = told_of(self._settings, address, request.headers.get("user-agent"))
+        return told if token is None else {**told, "Authorization": f"Bearer {token}"}
 
     async def _stream(
         self,
@@ -298,7 +307,7 @@ class Bridge:
                 "GET",
                 BASE + path,
                 params=params,
-                headers={**(headers or {}), "Authorization": f"Bearer {token}"},
+                headers={**(headers or {}), **self._headers(request, token)},
             )
             answer = await self._http.send(wanted, stream=True)
             if answer.status_code != httpx.codes.UNAUTHORIZED:
@@ -316,7 +325,9 @@ class Bridge:
         if kept is not None and not fresh and time.monotonic() < kept[1]:
             return kept[0]
         form = {"grant_type": "refresh_token", "refresh_token": cookie}
-        answer = await self._http.post(f"{BASE}/auth/token", data=form)
+        answer = await self._http.post(
+            f"{BASE}/auth/token", data=form, headers=self._headers(request)
+        )
         # 422: no session has a value of this form.
         if answer.status_code in (401, 422):
             self._access.pop(key, None)

@@ -19,6 +19,13 @@ REFUSALS: Final = {
     "oidc_no_account": (
         "You have no account here yet. Ask an administrator to make one with your mail address."
     ),
+    "oidc_account_taken": (
+        "Somebody else at {provider} signs in to the account with your mail address. Ask an "
+        "administrator to take the address off it."
+    ),
+    "oidc_too_many": (
+        "Too many sign-ins from your network did not work. Try again in a quarter of an hour."
+    ),
     "oidc_account_closed": "Your account here is disabled. Ask an administrator to enable it.",
     "oidc_role_refused": (
         "None of your groups at {provider} may use this lab. Ask an administrator which one does."

@@ -1,16 +1,19 @@
 """Counting failed tries per account and per address, in the database: all processes share it.
 
 Whoever checks a password, a link or a registration calls `refuse_too_many` before and
-`count_failure` after a failure, and raises an error that keeps changes.
+`count_failure` after a failure, and raises an error that keeps changes. A password takes long to
+check, and nothing is held meanwhile: `hold_account` and `refuse_too_many` come once more after it.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, false, func, or_, select
+from sqlalchemy import false, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.core import audit
+from backend.core.actions import Action
 from backend.core.db import database_time
 from backend.core.errors import FieldProblem, TooManyRequests, Unprocessable
 from backend.core.security import name_key
@@ -22,6 +25,14 @@ _LONGEST_KEY: Final = 200
 _REGISTRATIONS_PER_ADDRESS: Final = 20
 # No key of an account begins with a blank.
 _REGISTRATION: Final = " registration"
+_REFUSED: Final = " refused"
+
+
+class TooManyTries(TooManyRequests):
+    """Too many tries"""
+
+    # The audit's row about it stays.
+    keeps_changes = True
 
 
 class OldPasswordRefused(Unprocessable):
@@ -43,27 +54,61 @@ class _Counted:
     oldest: datetime | None
 
 
+async def hold_account(session: AsyncSession, username: str) -> None:
+    """Let nobody else count a try for this name until the transaction ends.
+
+    Parallel tries would all be counted as the first.
+    """
+    await _lock(session, f"sign in {_account_key(username)}")
+
+
 async def refuse_too_many(
     session: AsyncSession, *, username: str | None, address: str, auth: AuthSettings
 ) -> None:
     """429 after too many failures, whatever is tried now; unknown names count like known ones.
 
-    Without a user name only the address counts. Holds the account until the transaction ends:
-    parallel tries would all be counted as the first.
+    Without a user name only the address counts.
     """
-    if username is not None:
-        await session.execute(select(func.pg_advisory_xact_lock(_account_lock(username))))
     by_account, by_address = await _count(session, username, address, auth.attempt_window)
-    oldest = [
-        counted.oldest
-        for counted, limit in (
-            (by_account, auth.attempts_per_account),
-            (by_address, auth.attempts_per_address),
+    oldest = {
+        who: counted.oldest
+        for who, counted, limit in (
+            (f"account {_account_key(username)}", by_account, auth.attempts_per_account),
+            (f"address {address}", by_address, auth.attempts_per_address),
         )
         if counted.number >= limit and counted.oldest is not None
-    ]
+    }
     if oldest:
-        raise await _too_many(session, max(oldest), auth)
+        for who in oldest:
+            await _note_refusal(session, who, username=username, address=address, auth=auth)
+        raise await _too_many(session, max(oldest.values()), auth)
+
+
+async def _note_refusal(
+    session: AsyncSession, who: str, *, username: str | None, address: str, auth: AuthSettings
+) -> None:
+    """One row for the audit per window: an attack of a day shows, and does not fill it."""
+    key = f"{_REFUSED} {who}"
+    noted = select(func.count()).where(
+        SignInAttempt.account_key == key,
+        SignInAttempt.created_at > func.now() - auth.attempt_window,
+    )
+    if await session.scalar(noted):
+        return
+    await _lock(session, key)
+    if await session.scalar(noted):
+        return
+    session.add(SignInAttempt(account_key=key, address=""))
+    audit.record(
+        session,
+        None,
+        Action.SIGN_IN_FAILED,
+        outcome="denied",
+        actor_name=username,
+        address=address,
+        details={"reason": "too_many"},
+    )
+    await session.flush()
 
 
 async def count_registration(session: AsyncSession, *, address: str, auth: AuthSettings) -> None:
@@ -71,8 +116,7 @@ async def count_registration(session: AsyncSession, *, address: str, auth: AuthS
 
     Each try counts, whatever becomes of it: its answers tell which names are taken.
     """
-    lock = func.hashtextextended(f"register {address}", 0)
-    await session.execute(select(func.pg_advisory_xact_lock(lock)))
+    await _lock(session, f"register {address}")
     await refuse_too_many(session, username=None, address=address, auth=auth)
     statement = select(func.count(), func.min(SignInAttempt.created_at)).where(
         SignInAttempt.account_key == _REGISTRATION,
@@ -86,10 +130,10 @@ async def count_registration(session: AsyncSession, *, address: str, auth: AuthS
     await session.flush()
 
 
-async def _too_many(session: AsyncSession, oldest: datetime, auth: AuthSettings) -> TooManyRequests:
+async def _too_many(session: AsyncSession, oldest: datetime, auth: AuthSettings) -> TooManyTries:
     wait = auth.attempt_window - (await database_time(session) - oldest)
     seconds = max(1, int(wait.total_seconds()) + 1)
-    return TooManyRequests(
+    return TooManyTries(
         f"Too many tries. Try again in {-(-seconds // 60)} min.",
         headers={"Retry-After": str(seconds)},
     )
@@ -105,8 +149,8 @@ def _account_key(username: str | None) -> str:
     return "" if username is None else name_key(username)[:_LONGEST_KEY]
 
 
-def _account_lock(username: str) -> ColumnElement[int]:
-    return func.hashtextextended(f"sign in {_account_key(username)}", 0)
+async def _lock(session: AsyncSession, what: str) -> None:
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(what, 0))))
 
 
 async def _count(

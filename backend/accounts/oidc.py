@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.accounts.attempts import count_failure, refuse_too_many
 from backend.accounts.oidc_accounts import ProviderSignInRefused, find_or_make_account
 from backend.accounts.oidc_provider import AnswerRefused, Person, Provider, ProviderAway
 from backend.accounts.service import Client
+from backend.accounts.user_repository import WaysIn
 from backend.core import audit
 from backend.core.access import Viewer
 from backend.core.actions import Action
@@ -73,7 +75,12 @@ def state_of(key: str) -> str:
 
 
 async def start(
-    sessions: SessionFactory, provider: Provider, settings: Settings, *, wanted: str
+    sessions: SessionFactory,
+    provider: Provider,
+    settings: Settings,
+    *,
+    wanted: str,
+    client: Client,
 ) -> Started:
     """A new flow; the provider is asked first, so that one that is away leaves nothing behind."""
     key = secrets.token_urlsafe(32)
@@ -85,6 +92,7 @@ async def start(
         raise _away(error) from error
     lifetime = settings.oidc.flow_lifetime
     async with transaction(sessions) as session:
+        await refuse_too_many(session, username=None, address=client.address, auth=settings.auth)
         session.add(
             OidcFlow(
                 state_hash=token_hash(state),
@@ -105,14 +113,26 @@ async def finish(
     returned: Returned,
     client: Client,
 ) -> Finished:
-    """A session for whom the provider vouches; every refusal is noted in the audit."""
+    """A session for whom the provider vouches; every refusal is noted in the audit, and counts.
+
+    Raises
+    ------
+    TooManyRequests
+        Too many refusals at this address. This one is not noted: nobody empties the audit.
+    """
     person: Person | None = None
+    async with transaction(sessions) as session:
+        await refuse_too_many(session, username=None, address=client.address, auth=settings.auth)
     try:
         spent = await _spend(sessions, returned)
         person = await _ask(provider, spent, returned)
         async with transaction(sessions) as session:
             user = await find_or_make_account(
-                session, person, settings.oidc, address=client.address
+                session,
+                person,
+                settings.oidc,
+                ways=WaysIn.of(settings),
+                address=client.address,
             )
             token, max_age = await _open_session(session, user, client, settings)
         return Finished(token, max_age, spent.wanted)
@@ -195,6 +215,7 @@ async def _note(
 ) -> None:
     name = None if person is None else person.preferred_name or person.email or person.subject
     async with transaction(sessions) as session:
+        await count_failure(session, username=None, address=client.address)
         audit.record(
             session,
             None,

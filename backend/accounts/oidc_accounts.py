@@ -4,22 +4,24 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import func, select
+from sqlalchemy import collate, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.accounts import users
 from backend.accounts.administration import change_role, hold_administrators
 from backend.accounts.oidc_provider import Person
+from backend.accounts.registration import IMPRESSIVE_NAMES
 from backend.accounts.schemas import DisplayName, Email, Username
 from backend.accounts.user_repository import UserRepository
 from backend.core import audit
 from backend.core.access import SYSTEM, Role, Viewer
 from backend.core.actions import Action
 from backend.core.errors import AppError, Conflict
-from backend.core.security import name_key
+from backend.core.security import mail_key, name_key
 from backend.settings import OidcSettings, names
 from backend.tables import ExternalIdentity, User
 
@@ -73,32 +75,39 @@ async def find_or_make_account(
 def _keys(person: Person) -> list[str]:
     """What two sign-ins may have in common, in an order that locks cannot cross."""
     keys = [f"identity {person.issuer} {person.subject}"]
-    if person.email is not None:
-        keys.append(f"mail {person.email.lower()}")
+    email = _email(person)
+    if email is not None:
+        keys.append(f"mail {mail_key(email)}")
     return sorted(keys)
 
 
 async def _known(session: AsyncSession, person: Person) -> User | None:
-    statement = (
-        select(ExternalIdentity, User)
-        .join(User, User.id == ExternalIdentity.user_id)
-        .where(ExternalIdentity.issuer == person.issuer, ExternalIdentity.subject == person.subject)
-        .with_for_update(key_share=True)
+    is_theirs = (
+        ExternalIdentity.issuer == person.issuer,
+        ExternalIdentity.subject == person.subject,
     )
-    found = (await session.execute(statement)).one_or_none()
-    if found is None:
-        return None
-    found[0].last_used_at = func.now()
-    return found[1]
+    # The account first, then its identity, as whoever deletes it does: else both would wait.
+    statement = (
+        select(User)
+        .join(ExternalIdentity, User.id == ExternalIdentity.user_id)
+        .where(*is_theirs)
+        .with_for_update(of=User, key_share=True)
+    )
+    user = (await session.execute(statement)).scalar_one_or_none()
+    if user is not None:
+        used = update(ExternalIdentity).where(*is_theirs).values(last_used_at=func.now())
+        await session.execute(used)
+    return user
 
 
 async def _with_verified_mail(session: AsyncSession, person: Person) -> User | None:
-    if person.email is None:
+    email = _email(person)
+    if email is None:
         return None
     statement = (
         select(User)
         .where(
-            func.lower(User.email) == person.email.lower(),
+            func.lower(collate(User.email, "C")) == mail_key(email),
             User.email_verified,
             User.deleted_at.is_(None),
         )
@@ -109,7 +118,18 @@ async def _with_verified_mail(session: AsyncSession, person: Person) -> User | N
         raise ProviderSignInRefused(
             "The provider has not verified this mail address.", code="oidc_mail_not_verified"
         )
+    if user is not None and await _has_identity_of(session, user, person.issuer):
+        # Addresses are given again: who has this one now need not be who had it then.
+        raise ProviderSignInRefused(
+            "Somebody else signs in to the account with this mail address.",
+            code="oidc_account_taken",
+        )
     return user
+
+
+async def _has_identity_of(session: AsyncSession, user: User, issuer: str) -> bool:
+    theirs = exists().where(ExternalIdentity.user_id == user.id, ExternalIdentity.issuer == issuer)
+    return bool(await session.scalar(select(theirs)))
 
 
 def _refuse_unusable(user: User) -> None:
@@ -140,7 +160,8 @@ async def _set_role(session: AsyncSession, user: User, role: Role, *, address: s
     """What the groups say, but the last administrator stays one."""
     if role is user.platform_role:
         return
-    viewer = _viewer(user, address)
+    # The provider decides it, not the person.
+    viewer = replace(SYSTEM, address=address)
     accounts = UserRepository(session, SYSTEM)
     is_last = user.platform_role is Role.ADMIN and not await accounts.someone_can_administer(
         besides=user.id
@@ -152,10 +173,10 @@ async def _set_role(session: AsyncSession, user: User, role: Role, *, address: s
             Action.ROLE_CHANGED,
             audit.about(user),
             outcome="denied",
-            details={"to": role.value, "reason": "last_admin"},
+            details={"to": role.value, "by": "groups", "reason": "last_admin"},
         )
     else:
-        await change_role(session, viewer, user, role)
+        await change_role(session, viewer, user, role, by="groups")
 
 
 async def _make(
@@ -163,7 +184,7 @@ async def _make(
 ) -> User:
     if not oidc.create_accounts:
         raise ProviderSignInRefused("There is no account for this person.", code="oidc_no_account")
-    email = _valid(_EMAIL, person.email)
+    email = _email(person)
     for username in _usernames(person):
         user = User(
             username=username,
@@ -195,10 +216,16 @@ def _usernames(person: Person) -> Iterator[str]:
     wanted = person.preferred_name or (person.email or "").partition("@")[0]
     fit = _UNFIT.sub("-", unicodedata.normalize("NFKC", wanted))[:_LONGEST_NAME].strip(".@+-")
     name = _valid(_USERNAME, fit) or "person"
-    yield name
+    if name_key(name) not in IMPRESSIVE_NAMES:
+        yield name
     for number in range(2, _NUMBERED_NAMES):
         yield f"{name}-{number}"
     yield f"{name}-{secrets.token_hex(3)}"
+
+
+def _email(person: Person) -> str | None:
+    """The mail address if it is one that an account may have."""
+    return _valid(_EMAIL, person.email)
 
 
 def _valid(kind: TypeAdapter[str], text: str | None) -> str | None:

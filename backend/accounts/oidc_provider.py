@@ -33,6 +33,7 @@ DESCRIPTION_SECONDS: Final = 3_600.0
 # A key that nobody knows must not become a request each time it is shown.
 KEYS_PAUSE_SECONDS: Final = 10.0
 LONGEST_SUBJECT: Final = 255
+_MAIL: Final = frozenset({"email", "email_verified"})
 TIMEOUT: Final = httpx.Timeout(8.0, connect=3.0)
 
 
@@ -128,7 +129,7 @@ class Provider:
         granted = await self._exchange(description, code=code, verifier=verifier)
         claims = await self._checked(description, granted, nonce=nonce)
         if description.userinfo_endpoint and self._misses_something(claims):
-            claims = {**await self._user_info(description, granted, claims["sub"]), **claims}
+            claims = _merged(claims, await self._user_info(description, granted, claims["sub"]))
         return self._person(description, claims)
 
     async def _exchange(self, description: Description, *, code: str, verifier: str) -> _Granted:
@@ -194,7 +195,7 @@ class Provider:
             return jwt.decode(id_token, keys, algorithms=description.algorithms)
 
     def _misses_something(self, claims: dict[str, Any]) -> bool:
-        asked = {"email"} | ({self._settings.groups_claim} if self._settings.maps_groups else set())
+        asked = _MAIL | ({self._settings.groups_claim} if self._settings.maps_groups else set())
         return not asked <= claims.keys()
 
     async def _user_info(
@@ -214,7 +215,7 @@ class Provider:
         return Person(
             issuer=description.issuer,
             subject=claims["sub"],
-            email=email if isinstance(email, str) else None,
+            email=email if isinstance(email, str) and email.isprintable() else None,
             # Some providers write the truth as a text.
             email_verified=claims.get("email_verified") in (True, "true"),
             preferred_name=_text(claims.get("preferred_username")),
@@ -270,6 +271,13 @@ class Provider:
         if not answer.is_success:
             raise AnswerRefused(f"the provider answers {answer.status_code}")
         return answer
+
+
+def _merged(claims: dict[str, Any], user_info: dict[str, Any]) -> dict[str, Any]:
+    """The ID token's claims, completed; an address and whether it is verified have one source."""
+    knows_more = user_info.keys() >= _MAIL or "email" not in claims
+    source = user_info if knows_more and not claims.keys() >= _MAIL else claims
+    return {**user_info, **claims, **{name: source.get(name) for name in _MAIL}}
 
 
 def _json_object(answer: httpx.Response) -> dict[str, Any]:

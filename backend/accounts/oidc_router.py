@@ -23,12 +23,16 @@ def _provider(request: Request) -> Provider:
 
 @internal.post("/start")
 async def start(
-    request: Request, settings: SettingsDep, data: ProviderStart, response: Response
+    request: Request,
+    settings: SettingsDep,
+    client: ClientDep,
+    data: ProviderStart,
+    response: Response,
 ) -> ProviderStarted:
     """Where the browser goes, and the key that it keeps meanwhile."""
     response.headers["Cache-Control"] = "no-store"
     started = await oidc.start(
-        request.app.state.sessions, _provider(request), settings, wanted=data.next
+        request.app.state.sessions, _provider(request), settings, wanted=data.next, client=client
     )
     return ProviderStarted(
         address=started.address, key=started.key, state=started.state, max_age=started.max_age

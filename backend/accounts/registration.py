@@ -4,7 +4,7 @@ from typing import Final, Literal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.accounts import links, service
+from backend.accounts import links, passwords, service
 from backend.accounts.attempts import count_registration
 from backend.accounts.schemas import (
     LinkInfo,
@@ -15,11 +15,12 @@ from backend.accounts.schemas import (
     TokenOut,
 )
 from backend.accounts.service import Client
-from backend.accounts.users import add_user, first_password, set_password
+from backend.accounts.users import add_user, first_hash, store_password
 from backend.core.access import Role, Viewer
 from backend.core.audit import Action, about, record
+from backend.core.db import SessionFactory, transaction
 from backend.core.errors import Conflict, Forbidden, field_error
-from backend.core.security import name_key
+from backend.core.security import mail_key, name_key
 from backend.settings import AuthSettings, Settings, names
 from backend.tables import User
 
@@ -61,16 +62,16 @@ async def register(
     _refuse_foreign_domain(data.email, auth)
     if name_key(data.username) in IMPRESSIVE_NAMES:
         raise Conflict(f"The user name {data.username!r} is reserved.", code="name_taken")
+    password_hash = await first_hash(data)
     user = User(
         username=data.username,
         username_key=name_key(data.username),
         display_name=data.display_name,
         email=data.email,
         role=Role.MEMBER.value,
+        password_hash=password_hash,
     )
-    # The name first: a refusal costs no hash.
     await add_user(session, user)
-    await first_password(session, user, data.password)
     record(
         session,
         None,
@@ -87,7 +88,7 @@ def _refuse_foreign_domain(email: str | None, auth: AuthSettings) -> None:
         return
     if email is None:
         raise field_error("email", msg="a mail address is needed here", kind="missing")
-    if email.rpartition("@")[2].lower() not in _domains(auth):
+    if mail_key(email).rpartition("@")[2] not in _domains(auth):
         raise field_error("email", msg=f"only addresses at {' or '.join(_domains(auth))}")
 
 
@@ -102,7 +103,7 @@ async def check_link(
 
 
 async def set_password_by_link(
-    session: AsyncSession, data: PasswordByLink, client: Client, settings: Settings
+    sessions: SessionFactory, data: PasswordByLink, client: Client, settings: Settings
 ) -> TokenOut:
     """Set the password that an invitation or a reset asks for, and sign in with it.
 
@@ -110,15 +111,22 @@ async def set_password_by_link(
     """
     if not settings.auth.password_login:
         raise Forbidden("Passwords are not accepted here.", code="password_login_off")
-    link = await links.present_link(
-        session, data.token, links.PASSWORD_PURPOSES, address=client.address, auth=settings.auth
+    auth, address = settings.auth, client.address
+    async with transaction(sessions) as session:
+        link = await links.present_link(
+            session, data.token, links.PASSWORD_PURPOSES, address=address, auth=auth
+        )
+        user = await links.user_of(session, link)
+    password_hash = await passwords.accepted(
+        data.new_password, field="new_password", username=user.username, email=user.email
     )
-    user = await links.spend_link(session, link)
-    await set_password(session, user, data.new_password, field="new_password")
     method: Literal["invitation", "password_reset"] = (
         "invitation" if link.purpose == "invitation" else "password_reset"
     )
-    tokens = await service.open_session(session, user, client, settings, method=method)
-    viewer = Viewer(user.id, user.username, user.platform_role, address=client.address)
-    record(session, viewer, Action.PASSWORD_CHANGED, about(user), details={"by": link.purpose})
+    async with transaction(sessions) as session:
+        user = await links.spend_link(session, link)
+        await store_password(session, user, password_hash)
+        tokens = await service.open_session(session, user, client, settings, method=method)
+        viewer = Viewer(user.id, user.username, user.platform_role, address=address)
+        record(session, viewer, Action.PASSWORD_CHANGED, about(user), details={"by": method})
     return tokens

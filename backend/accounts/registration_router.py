@@ -15,7 +15,7 @@ from backend.accounts.schemas import (
 )
 from backend.accounts.users import user_out
 from backend.core.db import transaction
-from backend.core.deps import SessionDep, SettingsDep
+from backend.core.deps import SessionDep, SessionsDep, SettingsDep
 
 router = APIRouter(prefix="/auth", tags=["accounts"])
 
@@ -60,7 +60,7 @@ async def check_link(
 
 @router.post("/password")
 async def set_password(
-    session: SessionDep,
+    sessions: SessionsDep,
     settings: SettingsDep,
     client: ClientDep,
     data: PasswordByLink,
@@ -68,4 +68,4 @@ async def set_password(
 ) -> TokenOut:
     """Set a password with an invitation or reset link; it signs in and ends other sessions."""
     response.headers["Cache-Control"] = "no-store"
-    return await registration.set_password_by_link(session, data, client, settings)
+    return await registration.set_password_by_link(sessions, data, client, settings)

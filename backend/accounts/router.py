@@ -8,7 +8,6 @@ from backend.accounts import service
 from backend.accounts.dependencies import (
     ClientDep,
     PersonDep,
-    ViewerDep,
     require_service_key,
 )
 from backend.accounts.repository import SessionRepository
@@ -24,7 +23,7 @@ from backend.accounts.schemas import (
     TicketRedeem,
     TokenOut,
 )
-from backend.core.deps import SessionDep, SettingsDep
+from backend.core.deps import SessionDep, SessionsDep, SettingsDep
 from backend.core.errors import field_error
 from backend.core.schemas import Id, Secret, StorableText
 from backend.core.security import BROWSER_PREFIX
@@ -39,6 +38,7 @@ internal = APIRouter(
 @router.post("/auth/token")
 async def create_token(
     session: SessionDep,
+    sessions: SessionsDep,
     settings: SettingsDep,
     client: ClientDep,
     response: Response,
@@ -58,7 +58,7 @@ async def create_token(
         missing = "username" if username is None else "password"
         raise field_error(missing, msg=f"this grant needs a {missing}", kind="missing")
     return await service.sign_in(
-        session, username=username, password=password, client=client, settings=settings
+        sessions, username=username, password=password, client=client, settings=settings
     )
 
 
@@ -128,7 +128,7 @@ async def sign_out_browser(session: SessionDep, client: ClientDep, data: Introsp
 
 
 @router.get("/users/me/sessions")
-async def list_sessions(session: SessionDep, viewer: ViewerDep) -> SessionList:
+async def list_sessions(session: SessionDep, viewer: PersonDep) -> SessionList:
     """Where the account is signed in."""
     rows = await SessionRepository(session, viewer).list_own()
     return SessionList(

@@ -21,7 +21,7 @@ from backend.core import audit
 from backend.core.access import SYSTEM, Viewer
 from backend.core.actions import Action
 from backend.core.audit import Subject
-from backend.core.db import database_time
+from backend.core.db import SessionFactory, database_time, transaction
 from backend.core.errors import CredentialsRejected, Forbidden
 from backend.core.security import (
     BROWSER_PREFIX,
@@ -108,31 +108,54 @@ def _viewer(row: SignInSession, user: User, *, address: str | None = None) -> Vi
 
 
 async def sign_in(
-    session: AsyncSession, *, username: str, password: str, client: Client, settings: Settings
+    sessions: SessionFactory, *, username: str, password: str, client: Client, settings: Settings
 ) -> TokenOut:
-    """Password sign-in; failures are counted per account and per address."""
-    if not settings.auth.password_login:
+    """Password sign-in; failures are counted per account and per address.
+
+    Anybody may ask for a hash, which takes long: no connection and no lock is held meanwhile.
+    What was true before it is asked again afterwards.
+    """
+    auth = settings.auth
+    if not auth.password_login:
         raise Forbidden("Passwords are not accepted here.", code="password_login_off")
-    await attempts.refuse_too_many(
-        session, username=username, address=client.address, auth=settings.auth
-    )
-    # Held: who resets the password or disables the account now ends the session made here, too.
-    user = await UserRepository(session, SYSTEM).find_by_name(username, for_update=True)
-    matches = await passwords.fits(password, user.password_hash if user else None)
-    if user is None or not matches or user.disabled_at is not None or user.kind != "person":
-        await attempts.count_failure(session, username=username, address=client.address)
-        audit.record(
-            session,
-            None,
-            Action.SIGN_IN_FAILED,
-            None if user is None else audit.about(user),
-            outcome="failed",
-            actor_name=username,
-            address=client.address,
-            details={"method": "password"},
+    async with transaction(sessions) as session:
+        await attempts.refuse_too_many(
+            session, username=username, address=client.address, auth=auth
         )
-        raise CredentialsRejected(REJECTED)
-    return await open_session(session, user, client, settings, method="password")
+        user = await UserRepository(session, SYSTEM).find_by_name(username)
+        known = None if user is None else user.password_hash
+    matches = await passwords.fits(password, known)
+    async with transaction(sessions) as session:
+        await attempts.hold_account(session, username)
+        await attempts.refuse_too_many(
+            session, username=username, address=client.address, auth=auth
+        )
+        # Held: who resets the password or disables the account now ends the session, too.
+        user = await UserRepository(session, SYSTEM).find_by_name(username, for_update=True)
+        if user is None or not matches or user.password_hash != known or not _is_open(user):
+            raise await _refused(session, username, user, client)
+        return await open_session(session, user, client, settings, method="password")
+
+
+def _is_open(user: User) -> bool:
+    return user.disabled_at is None and user.kind == "person"
+
+
+async def _refused(
+    session: AsyncSession, username: str, user: User | None, client: Client
+) -> CredentialsRejected:
+    await attempts.count_failure(session, username=username, address=client.address)
+    audit.record(
+        session,
+        None,
+        Action.SIGN_IN_FAILED,
+        None if user is None else audit.about(user),
+        outcome="failed",
+        actor_name=username,
+        address=client.address,
+        details={"method": "password"},
+    )
+    return CredentialsRejected(REJECTED)
 
 
 async def sign_in_by_link(

@@ -1,22 +1,44 @@
 """Statements over accounts; deleted ones are seen by nobody."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 from typing import Final, assert_never
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, not_, or_, select
 
 from backend.accounts.schemas import UserFilter, UserState
 from backend.core.pagination import CursorSigner, PageRequest, SortKey, fetch_page
 from backend.core.repository import ScopedRepository
 from backend.core.security import name_key
+from backend.settings import Settings
 from backend.tables import ExternalIdentity, SignInLink, User
 
 SORT_KEYS: Final = {
     "created_at": SortKey(User.created_at, attrgetter("created_at")),
     "username": SortKey(User.username_key, attrgetter("username_key")),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class WaysIn:
+    """How people can sign in here as it is set up now; what else they have does not help them."""
+
+    by_password: bool
+    issuer: str | None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "WaysIn":
+        return cls(by_password=settings.auth.password_login, issuer=settings.oidc.issuer)
+
+    def has_one(self) -> ColumnElement[bool]:
+        """Whether an account has one of them."""
+        by_password = and_(literal(self.by_password), User.password_hash.is_not(None))
+        if self.issuer is None:
+            return by_password
+        theirs = (ExternalIdentity.user_id == User.id, ExternalIdentity.issuer == self.issuer)
+        return or_(by_password, exists().where(*theirs))
 
 
 class UserRepository(ScopedRepository[User]):
@@ -63,15 +85,13 @@ class UserRepository(ScopedRepository[User]):
         )
         return {row[0]: row[1] for row in await self.session.execute(statement)}
 
-    async def can_administer(self, user_id: int) -> bool:
+    async def can_administer(self, user_id: int, ways: WaysIn) -> bool:
         """Whether this is an enabled administrator with a way to sign in."""
-        return await self._any(self._administrators().where(User.id == user_id))
+        return await self._any(self._administrators(ways).where(User.id == user_id))
 
-    async def someone_can_administer(
-        self, *, besides: int | None = None, by_password: bool = True
-    ) -> bool:
+    async def someone_can_administer(self, ways: WaysIn, *, besides: int | None = None) -> bool:
         """Whether an enabled administrator, other than this one, has a way to sign in."""
-        statement = self._administrators(by_password=by_password)
+        statement = self._administrators(ways)
         if besides is not None:
             statement = statement.where(User.id != besides)
         return await self._any(statement)
@@ -86,11 +106,8 @@ class UserRepository(ScopedRepository[User]):
         statement = select(User).where(User.username_key == name_key(username))
         return await self._any(statement)
 
-    def _administrators(self, *, by_password: bool = True) -> Select[User]:
-        way_in: ColumnElement[bool] = exists().where(ExternalIdentity.user_id == User.id)
-        if by_password:
-            way_in = or_(User.password_hash.is_not(None), way_in)
-        return self.scoped().where(*_enabled_administrator(), way_in)
+    def _administrators(self, ways: WaysIn) -> Select[User]:
+        return self.scoped().where(*_enabled_administrator(), ways.has_one())
 
     async def _any(self, statement: Select[User]) -> bool:
         found = await self.session.execute(statement.with_only_columns(User.id).limit(1))

@@ -8,14 +8,27 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.accounts import links, passwords
-from backend.accounts.attempts import OldPasswordRefused, count_failure, refuse_too_many
+from backend.accounts.attempts import (
+    OldPasswordRefused,
+    count_failure,
+    hold_account,
+    refuse_too_many,
+)
 from backend.accounts.repository import SessionRepository
-from backend.accounts.schemas import LinkOut, UserAdminUpdate, UserCreate, UserOut, UserUpdate
+from backend.accounts.schemas import (
+    LinkOut,
+    Registration,
+    UserAdminUpdate,
+    UserCreate,
+    UserOut,
+    UserUpdate,
+)
 from backend.accounts.user_repository import UserRepository
-from backend.core.access import SYSTEM, Role, Viewer
+from backend.core.access import SYSTEM, Viewer
 from backend.core.audit import Action, about, record
+from backend.core.db import SessionFactory, transaction
 from backend.core.errors import Conflict
-from backend.core.security import name_key
+from backend.core.security import mail_key, name_key
 from backend.settings import AuthSettings, Settings
 from backend.tables import User
 
@@ -44,6 +57,7 @@ async def create_user(
     session: AsyncSession, viewer: Viewer, data: UserCreate, settings: Settings
 ) -> tuple[User, LinkOut | None]:
     """An account made by an administrator; without a password with a link that invites."""
+    password_hash = await first_hash(data)
     user = User(
         username=data.username,
         username_key=name_key(data.username),
@@ -51,10 +65,9 @@ async def create_user(
         email=data.email,
         email_verified=data.email is not None,
         role=data.role.value,
+        password_hash=password_hash,
     )
     await add_user(session, user)
-    if data.password is not None:
-        await first_password(session, user, data.password)
     record(session, viewer, Action.USER_CREATED, about(user), details={"role": user.role})
     if data.password is not None or not settings.auth.password_login:
         return user, None
@@ -117,58 +130,51 @@ def changed_fields(user: User, data: UserUpdate | UserAdminUpdate) -> dict[str, 
 
 def same_address(one: str | None, other: str | None) -> bool:
     """Whether two mail addresses are one; capital letters do not tell them apart."""
-    return one is not None and other is not None and one.lower() == other.lower()
+    return one is not None and other is not None and mail_key(one) == mail_key(other)
 
 
 async def change_password(
-    session: AsyncSession, viewer: Viewer, *, old: str | None, new: str, auth: AuthSettings
+    sessions: SessionFactory, viewer: Viewer, *, old: str | None, new: str, auth: AuthSettings
 ) -> None:
-    """Set a password; where there is one the old one is asked for. Other sessions end."""
-    address = viewer.address or "unknown"
-    await refuse_too_many(session, username=viewer.username, address=address, auth=auth)
-    user = await UserRepository(session, viewer).get(viewer.user_id, for_update=True)
-    if user.password_hash is not None and not await passwords.fits(old or "", user.password_hash):
-        await count_failure(session, username=viewer.username, address=address)
-        raise OldPasswordRefused
-    await set_password(session, user, new, field="new_password", keep=viewer.session_id)
-    record(session, viewer, Action.PASSWORD_CHANGED, about(user))
+    """Set a password; where there is one the old one is asked for. Other sessions end.
 
-
-async def first_password(session: AsyncSession, user: User, password: str) -> None:
-    """The password that a new account comes with."""
-    await passwords.refuse_common(
-        password, field="password", username=user.username, email=user.email
+    Nothing is held while it hashes. Whether the old one is right must not show before the tries
+    are counted: the new one is judged first.
+    """
+    who, address = viewer.username, viewer.address or "unknown"
+    async with transaction(sessions) as session:
+        await refuse_too_many(session, username=who, address=address, auth=auth)
+        user = await UserRepository(session, viewer).get(viewer.user_id)
+    known = user.password_hash
+    password_hash = await passwords.accepted(
+        new, field="new_password", username=who, email=user.email
     )
-    user.password_hash = await passwords.hashed(password)
-    await session.flush()
+    fits = known is None or await passwords.fits(old or "", known)
+    async with transaction(sessions) as session:
+        await hold_account(session, who)
+        await refuse_too_many(session, username=who, address=address, auth=auth)
+        user = await UserRepository(session, viewer).get(viewer.user_id, for_update=True)
+        if not fits or user.password_hash != known:
+            await count_failure(session, username=who, address=address)
+            raise OldPasswordRefused
+        await store_password(session, user, password_hash, keep=viewer.session_id)
+        record(session, viewer, Action.PASSWORD_CHANGED, about(user))
 
 
-async def set_password(
-    session: AsyncSession, user: User, password: str, *, field: str, keep: int | None = None
+async def first_hash(data: UserCreate | Registration) -> str | None:
+    """Of the password that a new account comes with; before anything of the database is held."""
+    if data.password is None:
+        return None
+    return await passwords.accepted(
+        data.password, field="password", username=data.username, email=data.email
+    )
+
+
+async def store_password(
+    session: AsyncSession, user: User, password_hash: str, *, keep: int | None = None
 ) -> None:
     """Store a new password; it ends the user's open links, and all sessions but `keep`."""
-    await passwords.refuse_common(password, field=field, username=user.username, email=user.email)
-    user.password_hash = await passwords.hashed(password)
+    user.password_hash = password_hash
     await session.flush()
     await links.withdraw(session, user.id)
     await SessionRepository(session, SYSTEM).revoke_user(user.id, keep=keep)
-
-
-async def ensure_admin(session: AsyncSession, *, username: str, password: str) -> User:
-    """The named administrator with this password, made or brought back."""
-    data = UserCreate(username=username, role=Role.ADMIN, password=password)
-    user = await UserRepository(session, SYSTEM).find_by_name(data.username)
-    if user is None:
-        user = User(
-            username=data.username, username_key=name_key(data.username), role=Role.ADMIN.value
-        )
-        await add_user(session, user)
-        record(session, SYSTEM, Action.USER_CREATED, about(user), details={"role": user.role})
-    elif user.kind != "person":
-        raise Conflict(f"{user.username!r} is a service account.", code="service_account")
-    user.role = Role.ADMIN.value
-    user.disabled_at = None
-    # Whoever needed this may have lost the account to somebody who is still signed in.
-    await set_password(session, user, password, field="password")
-    record(session, SYSTEM, Action.PASSWORD_CHANGED, about(user))
-    return user

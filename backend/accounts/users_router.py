@@ -21,7 +21,7 @@ from backend.accounts.schemas import (
 from backend.accounts.user_repository import UserRepository
 from backend.accounts.users import user_out
 from backend.core.access import Role
-from backend.core.deps import PageDep, SessionDep, SettingsDep, SignerDep
+from backend.core.deps import PageDep, SessionDep, SessionsDep, SettingsDep, SignerDep
 from backend.core.etag import IfMatchDep, check_match, send_etag
 from backend.core.schemas import Id, Page, StorableText
 
@@ -39,7 +39,7 @@ async def read_me(session: SessionDep, viewer: ViewerDep, response: Response) ->
 @router.patch("/me")
 async def update_me(
     session: SessionDep,
-    viewer: ViewerDep,
+    viewer: PersonDep,
     data: UserUpdate,
     if_match: IfMatchDep,
     response: Response,
@@ -55,11 +55,11 @@ async def update_me(
 
 @router.post("/me/password", status_code=status.HTTP_204_NO_CONTENT)
 async def change_password(
-    session: SessionDep, viewer: PersonDep, settings: SettingsDep, data: PasswordChange
+    sessions: SessionsDep, viewer: PersonDep, settings: SettingsDep, data: PasswordChange
 ) -> None:
     """Set one's password; every other session of the account ends."""
     await users.change_password(
-        session, viewer, old=data.old_password, new=data.new_password, auth=settings.auth
+        sessions, viewer, old=data.old_password, new=data.new_password, auth=settings.auth
     )
 
 
@@ -122,6 +122,7 @@ async def read_user(
 async def update_user(
     session: SessionDep,
     viewer: AdminPersonDep,
+    settings: SettingsDep,
     user_id: Id,
     data: UserAdminUpdate,
     if_match: IfMatchDep,
@@ -131,7 +132,7 @@ async def update_user(
     user = await administration.get_for_change(session, viewer, user_id)
     invited = (await UserRepository(session, viewer).invited_until([user_id])).get(user_id)
     check_match(if_match, user_out(user, invited))
-    await administration.update_user(session, viewer, user, data)
+    await administration.update_user(session, viewer, user, data, settings)
     shown = user_out(user, invited)
     send_etag(response, shown)
     return shown

@@ -14,6 +14,7 @@ from backend.core.audit import OBJECT_TYPES, Subject
 from backend.core.db import transaction
 from backend.core.errors import AppError
 from backend.core.observability import route_template
+from backend.core.schemas import MAXIMUM_ID
 
 _log = logging.getLogger(__name__)
 SECONDS: Final = 60.0
@@ -50,8 +51,9 @@ def _subject(parameters: dict[str, Any]) -> Subject | None:
     """What the address named, whether it exists or not."""
     for name, value in parameters.items():
         kind = name.removesuffix("_id")
-        if kind in _TYPES and str(value).isdecimal():
-            return Subject(kind, int(value))
+        text = str(value)
+        if kind in _TYPES and text.isdecimal() and int(text) <= MAXIMUM_ID:
+            return Subject(kind, int(text))
     return None
 
 

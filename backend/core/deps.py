@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.core.db import transaction
+from backend.core.db import SessionFactory, transaction
 from backend.core.pagination import CursorSigner, PageRequest
 from backend.core.schemas import StorableText
 from backend.settings import Settings
@@ -21,6 +21,15 @@ async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
 # scope="function": with the default scope the commit would come after the response was sent,
 # and a failing commit would have answered 200. Never write Depends(get_session) elsewhere.
 SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
+
+
+async def get_sessions(request: Request) -> SessionFactory:
+    """For routes with slow work between short transactions: nothing is held meanwhile."""
+    sessions: SessionFactory = request.app.state.sessions
+    return sessions
+
+
+SessionsDep = Annotated[SessionFactory, Depends(get_sessions)]
 
 
 async def get_read_session(request: Request) -> AsyncIterator[AsyncSession]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any, Final
 
 from jose import JWTError, jwt
@@ -28,6 +29,8 @@ PERSONAL_PREFIX: Final = "gf_"
 # What a list shows of a personal token: the prefix and five letters of 43.
 HINT_LENGTH: Final = 8
 
+_SMALL_LETTERS: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
+
 _passwords = CryptContext(schemes=["argon2"], deprecated="auto")
 
 _REQUIRED_CLAIMS: Final[Mapping[str, bool | int]] = {
@@ -44,6 +47,15 @@ _REQUIRED_CLAIMS: Final[Mapping[str, bool | int]] = {
 def name_key(name: str) -> str:
     """The form under which look-alike names are equal."""
     return unicodedata.normalize("NFKC", name).strip().casefold()
+
+
+def mail_key(email: str) -> str:
+    """The form under which mail addresses are one, as their index has it.
+
+    Only ASCII letters lose their case: a mailbox whose name has another letter, as the Kelvin
+    sign for a k, is another person's.
+    """
+    return email.translate(_SMALL_LETTERS)
 
 
 def hash_password(password: str) -> str:

@@ -54,13 +54,16 @@ async def _require_no_model(session: AsyncSession, fit: Fit) -> None:
 async def take_along(
     session: AsyncSession, viewer: Viewer, fits: Sequence[Fit], project_id: int
 ) -> None:
-    """The rows are moved; MLflow's run of each follows: it is deleted, and recorded anew."""
+    """The rows are moved; MLflow's run of each follows: withdrawn at once, then recorded anew."""
     for fit in fits:
         details = {"from": fit.project_id, "to": project_id}
         fit.project_id = project_id
         fit.tracking = "pending"
         fit.mlflow_run_id = fit.mlflow_experiment_id = None
         audit.record(session, viewer, Action.FIT_MOVED, about(fit), details=details)
-        await session.flush()
         if fit.state == FitState.SUCCEEDED:
+            # Whoever reads only the old project loses the run: `fits/withdrawing.py`.
+            fit.moves += 1
+            await session.flush()
             await enqueue_tracking(session, fit)
+    await session.flush()

@@ -4,33 +4,47 @@ import asyncio
 import json
 import logging
 import tempfile
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from pgqueuer.domain.errors import RetryRequested
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.core.access import SYSTEM
 from backend.core.db import transaction
 from backend.fits import attempts
 from backend.fits.repository import FitRepository
+from backend.fits.withdrawing import recording_lock
 from backend.jobs.registry import WorkerContext
 from backend.jobs.retry import LONGEST_WAIT, try_again
 from backend.projects.mirroring import Readership, project_readers, share_again
+from backend.storage.blobs import BlobMissing
 from backend.tables import DatasetVersion, Fit
-from backend.tracking.calls import call_mlflow, require_mlflow
+from backend.tracking.calls import WAIT_FOR_REPAIR, call_mlflow, require_mlflow
 from backend.tracking.port import FitRecord, RecordedRun
 
 _log = logging.getLogger(__name__)
 RECORD_PROGRAM: Final = "backend.tracking.mlflow:record_request"
+# Until what was moved is withdrawn, which a chore does every second.
+MOMENT: Final = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What MLflow is told of a fit, and which move of it that is about."""
+
+    told: FitRecord
+    readers: Readership
+    moves: int
 
 
 async def record(context: WorkerContext, fit_id: int) -> None:
     """Record one fit; raises to put the job back while MLflow is away."""
     async with transaction(context.sessions) as session:
-        # Released with the connection, however this worker ends; two workers never record at once.
-        lock = func.pg_try_advisory_xact_lock(func.hashtextextended(f"record fit {fit_id}", 0))
-        if not (await session.execute(select(lock))).scalar_one():
+        if not (await session.execute(select(recording_lock(fit_id)))).scalar_one():
             raise try_again(LONGEST_WAIT, "another worker records this fit")
         await require_mlflow(context.settings)
         await _record(context, fit_id)
@@ -41,36 +55,50 @@ async def _record(context: WorkerContext, fit_id: int) -> None:
         prepared = await prepare_record(context, fit_id, Path(name))
         if prepared is None:
             return
-        told, readers = prepared
-        content = {"record": told.model_dump(mode="json")}
-        answer = await call_mlflow(context, RECORD_PROGRAM, content)
+        content = {"record": prepared.told.model_dump(mode="json")}
+        try:
+            answer = await call_mlflow(context, RECORD_PROGRAM, content)
+        except RetryRequested:
+            # What was moved meanwhile is withdrawn under the recorder's hands.
+            async with transaction(context.sessions) as session:
+                await _require_unmoved(session, fit_id, prepared)
+            raise
     run = RecordedRun.model_validate(answer)
     async with transaction(context.sessions) as session:
-        # Locked: it could be moved at this moment.
-        fit = await FitRepository(session, SYSTEM).find_recordable(fit_id, for_update=True)
-        if fit is not None and fit.project_id != readers.project_id:
-            raise try_again(timedelta(0), "the fit was moved meanwhile")
+        await _require_unmoved(session, fit_id, prepared)
         await attempts.recorded(session, fit_id, run_id=run.run_id, experiment_id=run.experiment_id)
-        await share_again(session, readers)
+        await share_again(session, prepared.readers)
     _log.info("fit recorded", extra={"fit_id": fit_id, "run_id": run.run_id})
 
 
-async def prepare_record(
-    context: WorkerContext, fit_id: int, folder: Path
-) -> tuple[FitRecord, Readership] | None:
+async def _require_unmoved(session: AsyncSession, fit_id: int, prepared: Prepared) -> None:
+    """Locked: it could be moved at this moment."""
+    fit = await FitRepository(session, SYSTEM).find_recordable(fit_id, for_update=True)
+    if fit is not None and fit.moves != prepared.moves:
+        raise try_again(MOMENT, "the fit was moved meanwhile")
+
+
+async def prepare_record(context: WorkerContext, fit_id: int, folder: Path) -> Prepared | None:
     """Everything MLflow is told, with the model as a local file; None when already recorded."""
     async with transaction(context.sessions) as session:
         fit = await FitRepository(session, SYSTEM).find_recordable(fit_id)
         if fit is None or fit.tracking == "recorded":
             return None
+        if fit.moves != fit.withdrawn_moves:
+            raise try_again(MOMENT, "its run in another project is not withdrawn yet")
         readers = await project_readers(session, fit.project_id)
         version = await session.get_one(
             DatasetVersion, fit.dataset_version_id, populate_existing=True
         )
     model = folder / "model.joblib"
-    await asyncio.to_thread(context.blobs.fetch, fit.artifacts["model"], model)
-    example = await asyncio.to_thread(context.blobs.read, fit.artifacts["input_example"])
-    return _describe(fit, version, readers, model, json.loads(example)), readers
+    try:
+        await asyncio.to_thread(context.blobs.fetch, fit.artifacts["model"], model)
+        example = await asyncio.to_thread(context.blobs.read, fit.artifacts["input_example"])
+    except BlobMissing as missing:
+        _log.error("file missing", extra={"fit_id": fit_id, "blob": str(missing)})
+        raise try_again(WAIT_FOR_REPAIR, "a file of the fit is missing") from missing
+    told = _describe(fit, version, readers, model, json.loads(example))
+    return Prepared(told, readers, fit.moves)
 
 
 def _describe(

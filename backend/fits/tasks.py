@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend.core.db import transaction
-from backend.fits import attempts
+from backend.fits import attempts, withdrawing
 from backend.fits.attempts import Claim
 from backend.fits.files import fetch_request, store_artifacts
 from backend.fits.recording import record
@@ -21,11 +21,14 @@ from backend.jobs.children import ChildDied, ChildFailed, ChildRefused, Work
 from backend.jobs.registry import WorkerContext, periodic, task
 from backend.jobs.retry import try_again, wait_before
 from backend.storage.blobs import BlobMissing
+from backend.tracking.port import TrackerError, TrackerUnavailable
 
 _log = logging.getLogger(__name__)
 FIT_PROGRAM: Final = "backend.science.run:run_request"
 REPORT_SECONDS: Final = 0.25
 WATCH_SECONDS: Final = 1.0
+# While MLflow is away or refuses; a chore that waits keeps nobody waiting.
+REST_SECONDS: Final = 4.0
 
 
 class ClaimLost(Exception):
@@ -169,3 +172,24 @@ async def track_fit(context: WorkerContext, body: bytes) -> None:
     """Record a finished fit in MLflow; while MLflow is away the job stays in the queue."""
     payload = TrackPayload.model_validate_json(body)
     await record(context, payload.fit_id)
+
+
+@periodic(every=timedelta(seconds=1))
+async def withdraw_moved(context: WorkerContext) -> None:
+    """Take runs out of projects that their fits left; no job, as fits may take all places."""
+    async with transaction(context.sessions) as session:
+        moved = await withdrawing.list_moved(session)
+    if [fit_id for fit_id in moved if not await _is_withdrawn(context, fit_id)]:
+        await asyncio.sleep(REST_SECONDS)
+
+
+async def _is_withdrawn(context: WorkerContext, fit_id: int) -> bool:
+    """One that fails does not keep the others waiting."""
+    try:
+        await withdrawing.withdraw(context, fit_id)
+    except TrackerError as error:
+        level = logging.INFO if isinstance(error, TrackerUnavailable) else logging.WARNING
+        told = {"fit_id": fit_id, "reason": str(error)}
+        _log.log(level, "moved fit not withdrawn yet", extra=told)
+        return False
+    return True

@@ -9,6 +9,7 @@ from backend.projects import members
 from backend.projects.holdings import holdings
 from backend.projects.repository import MemberRepository
 from backend.projects.trash import trash_project
+from backend.settings import Settings
 from backend.tables import User
 
 
@@ -18,12 +19,18 @@ def _query_error(name: str, msg: str) -> Unprocessable:
 
 
 async def delete_user(
-    session: AsyncSession, viewer: Viewer, user: User, *, heir: str | None, trash: bool
+    session: AsyncSession,
+    viewer: Viewer,
+    user: User,
+    settings: Settings,
+    *,
+    heir: str | None,
+    trash: bool,
 ) -> None:
     """Delete an account that `administration.get_for_change` gave, with all or nothing of it."""
     if heir is not None and trash:
         raise _query_error("trash", "name an heir or choose the trash, not both")
-    await administration.keep_an_administrator(session, viewer, user)
+    await administration.keep_an_administrator(session, viewer, user, settings)
     new_owner = None if heir is None else await _heir(session, viewer, user, heir)
     for held in await holdings(session, user.id):
         if held.is_empty or trash:
@@ -35,7 +42,7 @@ async def delete_user(
                 "heir", f"{user.username} owns projects: name an heir, or choose the trash"
             )
     await members.leave_all(session, viewer, user)
-    await administration.remove_user(session, viewer, user)
+    await administration.remove_user(session, viewer, user, settings)
 
 
 async def _heir(session: AsyncSession, viewer: Viewer, user: User, username: str) -> User:

@@ -9,7 +9,7 @@ from backend.accounts.dependencies import AdminDep, AdminPersonDep
 from backend.accounts.schemas import HoldingOut, HoldingsOut, Username
 from backend.accounts.user_repository import UserRepository
 from backend.accounts.users import user_out
-from backend.core.deps import SessionDep
+from backend.core.deps import SessionDep, SettingsDep
 from backend.core.etag import IfMatchDep, check_match
 from backend.core.schemas import Id
 from backend.projects import leaving
@@ -42,6 +42,7 @@ async def read_holdings(session: SessionDep, viewer: AdminDep, user_id: Id) -> H
 async def delete_user(
     session: SessionDep,
     viewer: AdminPersonDep,
+    settings: SettingsDep,
     user_id: Id,
     if_match: IfMatchDep,
     heir: Username | None = None,
@@ -51,4 +52,4 @@ async def delete_user(
     user = await administration.get_for_change(session, viewer, user_id)
     invited = (await UserRepository(session, viewer).invited_until([user_id])).get(user_id)
     check_match(if_match, user_out(user, invited))
-    await leaving.delete_user(session, viewer, user, heir=heir, trash=trash)
+    await leaving.delete_user(session, viewer, user, settings, heir=heir, trash=trash)

@@ -1,10 +1,10 @@
 """Making and changing projects; which project something goes into."""
 
 import re
+import secrets
 import unicodedata
 from typing import Final
 
-from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -46,8 +46,6 @@ __all__ = [
     "visible_in_project",
     "writable_project",
 ]
-# Any constant will do; all processes of one database have to agree on it.
-NAMING_LOCK: Final = 7_013_009
 LONGEST_SLUG: Final = 80
 
 
@@ -66,7 +64,7 @@ async def personal_project(session: AsyncSession, viewer: Viewer) -> Project:
         insert(Project)
         .values(
             name=f"{viewer.username}'s project",
-            slug=await _free_slug(session, f"{_slug(viewer.username, 'user')}-{viewer.user_id}"),
+            slug=f"{_slug(viewer.username, 'user')}-{viewer.user_id}",
             personal=True,
             created_by=viewer.user_id,
         )
@@ -118,12 +116,14 @@ async def create_project(
     project = Project(
         name=data.name,
         description=data.description,
-        slug=await _free_slug(session, _slug(data.name, "project")),
+        slug=secrets.token_hex(16),
         personal=False,
         created_by=viewer.user_id,
     )
     session.add(project)
     await session.flush()
+    # Its number keeps it apart from all others, also trashed ones, without telling of them.
+    project.slug = f"{_slug(data.name, 'project')}-p{project.id}"
     session.add(
         ProjectMember(project_id=project.id, user_id=viewer.user_id, role=ProjectRole.OWNER.value)
     )
@@ -131,18 +131,6 @@ async def create_project(
     await session.flush()
     await idempotency.remember(session, viewer, content, project.id)
     return await projects.get(project.id)
-
-
-async def _free_slug(session: AsyncSession, wanted: str) -> str:
-    """The slug, numbered where it was ever used: also in the trash, as MLflow keeps its names."""
-    await session.execute(select(func.pg_advisory_xact_lock(NAMING_LOCK)))
-    statement = select(Project.slug).where(Project.slug.startswith(wanted, autoescape=True))
-    taken = set((await session.execute(statement)).scalars())
-    candidate, number = wanted, 1
-    while candidate in taken:
-        number += 1
-        candidate = f"{wanted}-{number}"
-    return candidate
 
 
 async def owned_project(session: AsyncSession, viewer: Viewer, project_id: int) -> Project:

@@ -22,6 +22,9 @@ async def move_model(session: AsyncSession, viewer: Viewer, model: Model, projec
     rows = await session.execute(statement.execution_options(populate_existing=True))
     fits = list(rows.scalars())
     await _require_no_other_model(session, model)
+    for fit in fits:
+        if fit.project_id != source_id:
+            raise Conflict(f"Fit {fit.id} belongs to another project than the model.")
     model.project_id = project_id
     await take_along(session, viewer, fits, project_id)
     details = {"from": source_id, "to": project_id, "fits": [fit.id for fit in fits]}

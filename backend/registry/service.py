@@ -62,11 +62,12 @@ async def register_model(
     made = await idempotency.find(session, viewer, content)
     if made is not None:
         return await models.get(made)
+    # Before the fit, as whoever moves a model does.
+    await session.execute(select(func.pg_advisory_xact_lock(NAMING_LOCK)))
     fit = await _registrable_fit(session, viewer, data.fit_id)
     await require_editor(session, viewer, fit.project_id)
     if data.project_id not in (None, fit.project_id):
         raise field_error("project_id", msg="the model stays in the project of its fit")
-    await session.execute(select(func.pg_advisory_xact_lock(NAMING_LOCK)))
     await _require_free_name(models, fit.project_id, data.name)
     model = Model(
         project_id=fit.project_id,
@@ -88,7 +89,8 @@ async def register_model(
 
 
 async def _registrable_fit(session: AsyncSession, viewer: Viewer, fit_id: int) -> Fit:
-    fit = await FitRepository(session, viewer).get(fit_id)
+    """Locked until the transaction ends: a fit that is moved meanwhile would lose its model."""
+    fit = await FitRepository(session, viewer).get(fit_id, for_update=True)
     if fit.state != FitState.SUCCEEDED:
         raise Conflict(
             f"This fit is {fit.state}; only a fit that succeeded can be registered.",

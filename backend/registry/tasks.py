@@ -16,7 +16,7 @@ from backend.registry.mirroring import (
     store_mirrored,
 )
 from backend.registry.schemas import MirrorPayload
-from backend.tracking.calls import call_mlflow, require_mlflow
+from backend.tracking.calls import WAIT_FOR_REPAIR, call_mlflow, require_mlflow
 from backend.tracking.port import MirroredModel
 
 _log = logging.getLogger(__name__)
@@ -24,8 +24,6 @@ MIRROR_PROGRAM: Final = "backend.tracking.registry:mirror_request"
 # For a fit that MLflow does not have yet: short at first, then half of the time since.
 SHORTEST_WAIT: Final = timedelta(seconds=3)
 LONGEST_WAIT_FOR_RECORD: Final = timedelta(seconds=30)
-# For a run that was recorded and is in MLflow no more: somebody has to repair that.
-WAIT_FOR_REPAIR: Final = timedelta(minutes=5)
 
 
 @task(MIRROR_MODEL, at_once=1)
@@ -53,6 +51,7 @@ async def mirror_model(context: WorkerContext, body: bytes) -> None:
         wait = max(SHORTEST_WAIT, snapshot.unrecorded_for / 2)
         raise try_again(min(wait, LONGEST_WAIT_FOR_RECORD), "a fit is not recorded yet")
     if is_gone:
+        # It was recorded and is in MLflow no more.
         raise try_again(WAIT_FOR_REPAIR, "MLflow lost a run")
     _log.info("model mirrored", extra={"model_id": model_id, "revision": revision})
 

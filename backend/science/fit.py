@@ -15,7 +15,7 @@ from backend.science.catalogue import ESTIMATORS
 from backend.science.coefficients import Coefficients, read_coefficients
 from backend.science.column_types import ColumnDescription, ImageInput, InputColumn
 from backend.science.estimator_spec import EstimatorSpec
-from backend.science.frames import feature_frame, input_columns
+from backend.science.frames import feature_frame, input_columns, typical_row
 from backend.science.holdout import HoldoutPredictions, check_classes, doubts, judge
 from backend.science.pipeline import build_pipeline
 from backend.science.refusal import FitRefused
@@ -44,7 +44,7 @@ class FitResult:
     pipeline
         A fitted Pipeline, or for images an ImageClassifier.
     example
-        A few rows in the form that the pipeline takes; none of images.
+        A made-up row in the form that the pipeline takes; none of images.
     coefficients
         Of a linear estimator.
     """
@@ -120,7 +120,7 @@ def fit(
         rows_dropped=dropped,
         rows_withheld=data.withheld,
         pipeline=pipeline,
-        example=train.head(3).reset_index(drop=True),
+        example=typical_row(train),
         coefficients=read_coefficients(pipeline, train, learnt, classes),
     )
 

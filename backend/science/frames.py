@@ -158,3 +158,18 @@ def as_number(value: Any) -> float:
     if isinstance(value, date):
         raise TypeError("rows come from JSON, which has no dates")
     return float(value)
+
+
+def typical_row(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row of each column's median or most frequent value: an example that is nobody's row.
+
+    A text that occurs only once is left out, for it may tell of one row.
+    """
+    return pd.DataFrame({name: [_typical(frame[name])] for name in frame.columns})
+
+
+def _typical(values: "pd.Series[Any]") -> Any:
+    if pd.api.types.is_float_dtype(values):
+        return values.median()
+    counts = values.value_counts()
+    return counts.index[0] if len(counts) and counts.iloc[0] > 1 else None

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from backend.tables.base import BigId, BigRef, CreatedAt, Instant, Table
@@ -21,6 +21,7 @@ class Fit(Table):
         CheckConstraint("tracking in ('pending', 'recorded')", name="tracking"),
         Index("ix_fits_project_created", "project_id", "created_at"),
         Index("ix_fits_creator_created", "created_by", "created_at"),
+        Index("ix_fits_moved", "id", postgresql_where=text("moves <> withdrawn_moves")),
     )
 
     id: Mapped[BigId]
@@ -61,6 +62,9 @@ class Fit(Table):
     tracking: Mapped[str] = mapped_column(default="pending")
     mlflow_run_id: Mapped[str | None]
     mlflow_experiment_id: Mapped[str | None]
+    # Counts moves between projects; runs may stand in an earlier one while fewer are withdrawn.
+    moves: Mapped[int] = mapped_column(default=0, server_default="0")
+    withdrawn_moves: Mapped[int] = mapped_column(default=0, server_default="0")
 
     created_by: Mapped[BigRef] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[CreatedAt]

@@ -19,7 +19,8 @@ class User(Table):
         CheckConstraint("kind in ('person', 'service')", name="kind"),
         Index(
             "uq_users_verified_email",
-            func.lower(text("email")),
+            # Of collation C: ASCII letters only, as `mail_key` does, in whatever locale.
+            func.lower(text('email COLLATE "C"')),
             unique=True,
             postgresql_where=text("email_verified and deleted_at IS NULL"),
         ),

@@ -11,12 +11,14 @@ from backend.jobs.children import ChildDied, ChildFailed, Work
 from backend.jobs.registry import WorkerContext
 from backend.jobs.retry import LONGEST_WAIT, try_again
 from backend.settings import Settings
+from backend.tracking.rest import Connection
 
 _log = logging.getLogger(__name__)
 # Somebody waits for a fit and a plot; nobody waits for a record.
 NICENESS: Final = 10
 # What was refused is tried again after an upgrade or a repair, not every few seconds.
-WAIT_AFTER: Final = {"TrackerError": timedelta(minutes=5)}
+WAIT_FOR_REPAIR: Final = timedelta(minutes=5)
+WAIT_AFTER: Final = {"TrackerError": WAIT_FOR_REPAIR}
 
 
 async def call_mlflow(context: WorkerContext, program: str, content: Mapping[str, Any]) -> Any:
@@ -38,6 +40,13 @@ async def call_mlflow(context: WorkerContext, program: str, content: Mapping[str
         _log.warning("not recorded yet", extra=told)
         kind = getattr(failure, "kind", "")
         raise try_again(WAIT_AFTER.get(kind, LONGEST_WAIT), str(failure)) from failure
+
+
+def open_connection(settings: Settings) -> Connection:
+    """Plain calls from the worker itself, for what cannot wait for a child."""
+    key = settings.secrets.service_key.get_secret_value()
+    timeout = settings.tracking.timeout.total_seconds()
+    return Connection(settings.urls.mlflow_for_processes, key, timeout)
 
 
 async def _ignore(_fraction: float, _message: str) -> None:

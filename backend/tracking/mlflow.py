@@ -30,18 +30,17 @@ from mlflow.types import ColSpec, Schema, TensorSpec
 
 from backend.core.logs import NO_REQUEST, current_request_id
 from backend.tracking.connection import connect, tracker_errors
+from backend.tracking.experiments import PROJECT_TAG
 from backend.tracking.model_folder import DATASET_TYPES, save_model
 from backend.tracking.permissions import Resource, let_read
 from backend.tracking.port import FitRecord, RecordedRun
-from backend.tracking.withdrawal import find_experiments, is_withdrawn, withdraw_run
+from backend.tracking.withdrawal import FIT_TAG, WITHDRAWN_TAG, withdraw_fit
 
 __all__ = ["MlflowTracker", "record_request"]
 
 _log = logging.getLogger(__name__)
 MODEL_NAME: Final = "model"
-FIT_TAG: Final = "goodfit.fit_id"
 REQUEST_TAG: Final = "goodfit.request_id"
-PROJECT_TAG: Final = "goodfit.project"
 # Set last: a run without it was left half-way.
 COMPLETE_TAG: Final = "goodfit.complete"
 EXPERIMENT_KIND: Final = "custom_model_development"
@@ -69,7 +68,8 @@ class MlflowTracker:
         with tracker_errors():
             experiment_id = self._experiment(record)
             let_read(self._connection, [Resource.experiment(experiment_id)], record.readers)
-            self._withdraw_moved(record, experiment_id)
+            # A worker that was lost may have left something elsewhere.
+            withdraw_fit(self._connection, record.fit_id, experiment=record.experiment)
             run = self._find_run(record, experiment_id)
             if run is None or run.data.tags.get(COMPLETE_TAG) != "true":
                 run = self._record(record, experiment_id, run)
@@ -122,19 +122,11 @@ class MlflowTracker:
         # looks sees the same runs and keeps the same one.
         return self._find_run(record, experiment_id) or created
 
-    def _withdraw_moved(self, record: FitRecord, experiment_id: str) -> None:
-        """Delete what stands of the fit in the projects that it was in before, or began to."""
-        projects = find_experiments(self._client, PROJECT_TAG)
-        wanted = f"tags.`{FIT_TAG}` = '{record.fit_id}'"
-        for run in self._client.search_runs(projects, wanted) if projects else ():
-            if run.info.experiment_id != experiment_id or is_withdrawn(run):
-                withdraw_run(self._client, run)
-
     def _find_run(self, record: FitRecord, experiment_id: str) -> Run | None:
         """The fit's one run, if it stands there; others of the same fit are deleted."""
         wanted = f"tags.`{FIT_TAG}` = '{record.fit_id}'"
         searched = self._client.search_runs([experiment_id], wanted, ViewType.ALL)
-        found = [run for run in searched if not is_withdrawn(run)]
+        found = [run for run in searched if run.data.tags.get(WITHDRAWN_TAG) != "true"]
         if not found:
             return None
         kept, *surplus = sorted(found, key=_preference)

@@ -51,6 +51,10 @@ class Connection:
         """Like `post`."""
         return self._call("GET", path, params=query)
 
+    def delete(self, path: str) -> tuple[int, dict[str, Any]]:
+        """Like `post`."""
+        return self._call("DELETE", path)
+
     def _call(self, method: str, path: str, **content: Any) -> tuple[int, dict[str, Any]]:
         try:
             response = self._client.request(method, path, **content)

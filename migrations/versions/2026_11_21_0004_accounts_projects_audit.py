@@ -176,6 +176,17 @@ def upgrade() -> None:
         "projects",
         sa.Column("mirrored_revision", sa.BigInteger(), server_default="0", nullable=False),
     )
+    op.add_column("fits", sa.Column("moves", sa.Integer(), server_default="0", nullable=False))
+    op.add_column(
+        "fits", sa.Column("withdrawn_moves", sa.Integer(), server_default="0", nullable=False)
+    )
+    op.create_index(
+        "ix_fits_moved",
+        "fits",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("moves <> withdrawn_moves"),
+    )
     op.add_column(
         "signin_links", sa.Column("purpose", sa.String(), server_default="sign_in", nullable=False)
     )
@@ -195,7 +206,7 @@ def upgrade() -> None:
     op.create_index(
         "uq_users_verified_email",
         "users",
-        [sa.literal_column("lower(email)")],
+        [sa.literal_column('lower(email COLLATE "C")')],
         unique=True,
         postgresql_where=sa.text("email_verified and deleted_at IS NULL"),
     )
@@ -226,6 +237,13 @@ def downgrade() -> None:
     op.drop_constraint(op.f("fk_signin_links_created_by_users"), "signin_links", type_="foreignkey")
     op.drop_column("signin_links", "created_by")
     op.drop_column("signin_links", "purpose")
+    op.drop_index(
+        "ix_fits_moved",
+        table_name="fits",
+        postgresql_where=sa.text("moves <> withdrawn_moves"),
+    )
+    op.drop_column("fits", "withdrawn_moves")
+    op.drop_column("fits", "moves")
     op.drop_column("projects", "mirrored_revision")
     op.drop_column("projects", "revision")
     op.drop_column("projects", "trashed_at")

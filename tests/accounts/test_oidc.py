@@ -364,9 +364,9 @@ async def test_groups_give_the_role_at_each_sign_in(
         assert (await lab.whose(await lab.sign_in("s-14")))["role"] == role
     changes = [event.details for event in await _events(sessions, "user.role_changed")]
     assert changes == [
-        {"from": "member", "to": "admin"},
-        {"from": "admin", "to": "viewer"},
-        {"from": "viewer", "to": "member"},
+        {"from": "member", "to": "admin", "by": "groups"},
+        {"from": "admin", "to": "viewer", "by": "groups"},
+        {"from": "viewer", "to": "member", "by": "groups"},
     ]
 
 

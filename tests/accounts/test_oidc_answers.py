@@ -130,11 +130,41 @@ async def test_new_keys_are_read_when_one_is_unknown_and_the_rest_is_kept(
 
 async def test_user_info_is_asked_only_for_what_is_missing(liar: LyingProvider) -> None:
     liar.user_info = {"sub": "person-1", "email": "a@example.org", "groups": ["lab"]}
-    liar.claims = {"email": "token@example.org"}
+    liar.claims = {"email": "token@example.org", "email_verified": True}
     assert (await _sign_in(_client(liar), liar)).email == "token@example.org"
     assert "userinfo" not in liar.asked
     person = await _sign_in(_client(liar, member_groups="lab"), liar)
     assert (person.email, person.groups) == ("token@example.org", frozenset({"lab"}))
+
+
+@pytest.mark.parametrize(
+    ("token", "user_info", "believed"),
+    [
+        # What the user info says of its own address says nothing of the token's.
+        ({"email": "b@x.org"}, {"email": "a@x.org", "email_verified": True}, ("a@x.org", True)),
+        ({"email": "b@x.org"}, {"email_verified": True}, ("b@x.org", False)),
+        ({"email": "b@x.org"}, {"email": "a@x.org"}, ("b@x.org", False)),
+        ({"email": "a@x.org"}, {"email": "a@x.org", "email_verified": True}, ("a@x.org", True)),
+        ({"email_verified": True}, {"email": "a@x.org"}, ("a@x.org", False)),
+        ({}, {}, (None, False)),
+    ],
+)
+async def test_address_counts_as_verified_only_where_the_same_source_says_so(
+    liar: LyingProvider,
+    token: dict[str, Any],
+    user_info: dict[str, Any],
+    believed: tuple[str | None, bool],
+) -> None:
+    liar.claims = token
+    liar.user_info = {"sub": "person-1", **user_info}
+    person = await _sign_in(_client(liar), liar)
+    assert (person.email, person.email_verified) == believed
+
+
+@pytest.mark.parametrize("email", ["a\u0000@example.org", "a\u202e@example.org", 7, ["a@b.org"]])
+async def test_address_that_cannot_be_one_is_left_out(liar: LyingProvider, email: Any) -> None:
+    liar.claims = {"email": email, "email_verified": True}
+    assert (await _sign_in(_client(liar), liar)).email is None
 
 
 @pytest.mark.parametrize("user_info", [{"sub": "somebody-else"}, {}, ["a list"]])

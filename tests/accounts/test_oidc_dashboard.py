@@ -7,11 +7,13 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from starlette.applications import Starlette
 
 from backend.main import create_app
 from backend.settings import OidcSettings, Settings, UrlSettings
+from backend.tables import AuditEvent, OidcFlow
 from frontend.oidc_routes import ProviderBridge, local_page
 from frontend.settings import Auth, DashboardSettings, Secrets, Urls
 from tests.accounts.openid_providers import CLIENT_ID, MockProvider, mock_provider
@@ -175,6 +177,29 @@ async def test_only_pages_of_the_dashboard_are_returned_to(
     async with _browser(dashboard) as browser:
         answer = await browser.get(provider.sign_in(await _go(browser, wanted), "ada"))
     assert answer.headers["location"] == "/"
+
+
+async def test_made_up_answers_fill_the_audit_no_further_than_the_limit(
+    dashboard: Starlette, api: FastAPI, provider: MockProvider, settings: Settings
+) -> None:
+    limit = settings.auth.attempts_per_address
+    async with _browser(dashboard) as browser:
+        there = await _go(browser)
+        headers = {"Cookie": "goodfit_oidc_x=key"}
+        for _ in range(limit):
+            answer = await browser.get(f"{CALLBACK}?state=x&code=c", headers=headers)
+            _is_refused(answer, "oidc_expired")
+        for _ in range(3):
+            answer = await browser.get(f"{CALLBACK}?state=x&code=c", headers=headers)
+            _is_refused(answer, "oidc_too_many")
+        # Neither does a flow that was begun in time, or a new one, go on.
+        _is_refused(await browser.get(provider.sign_in(there, "ada")), "oidc_too_many")
+        _is_refused(await browser.get(START), "oidc_too_many")
+    async with api.state.sessions() as session:
+        refused = AuditEvent.action == "session.refused"
+        noted = await session.scalar(select(func.count()).where(refused))
+        flows = await session.scalar(select(func.count()).select_from(OidcFlow))
+    assert (noted, flows) == (limit, 1)
 
 
 def test_page_keeps_its_query() -> None:

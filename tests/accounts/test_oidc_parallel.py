@@ -2,16 +2,23 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 
 import httpx
 import psycopg
+import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 
-from backend.core.db import create_engine, create_sessions
+from backend.accounts.administration import get_for_change, remove_user
+from backend.accounts.oidc_accounts import ProviderSignInRefused, find_or_make_account
+from backend.core.access import SYSTEM
+from backend.core.db import create_engine, create_sessions, transaction
 from backend.main import create_app
 from backend.migrate import upgrade
 from backend.settings import OidcSettings, Settings
 from backend.stack.postgres import EmbeddedPostgres
+from tests.accounts.oidc_people import OIDC, person
 from tests.accounts.openid_providers import CLIENT_ID, brought_back, mock_provider
 from tests.conftest import make_settings
 
@@ -58,3 +65,32 @@ async def test_one_of_parallel_returns_wins_and_one_account_is_made(
             "select (select count(*) from users), (select count(*) from external_identities)"
         ).fetchone()
     assert found == (1, 1)
+
+
+_WAITING = "select 1 from pg_locks where not granted"
+
+
+async def test_sign_in_during_the_deletion_of_its_account_is_refused_and_holds_nobody_up(
+    make_database: Callable[[str], Settings],
+) -> None:
+    own = await asyncio.to_thread(make_database, "oidc_deletion")
+    engine = create_engine(own.database)
+    sessions = create_sessions(engine)
+
+    async def sign_in() -> int:
+        async with transaction(sessions) as session:
+            user = await find_or_make_account(session, person("ada"), OIDC, address="10.0.0.1")
+            return user.id
+
+    user_id = await sign_in()
+    async with transaction(sessions) as session:
+        user = await get_for_change(session, SYSTEM, user_id)
+        again = asyncio.create_task(sign_in())
+        async with sessions() as watching:
+            while (await watching.execute(text(_WAITING))).first() is None:
+                await asyncio.sleep(0.01)
+        await remove_user(session, SYSTEM, user)
+    with pytest.raises(ProviderSignInRefused) as refused:
+        await again
+    assert refused.value.problem_code == "oidc_account_closed"
+    await engine.dispose()

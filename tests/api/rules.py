@@ -39,7 +39,6 @@ class Rule(Enum):
     GOVERN = (404, 403, 403, 403, OK, OK, OK, 403, 403, OK, 404)
     # Their own list, profile or history; not one that needs a project.
     OWN = (OK, OK, OK, OK, OK, OK, OK, OK, 403, OK, OK)
-    OWN_CHANGE = (OK, OK, OK, OK, OK, OK, OK, 403, 403, OK, OK)
     # Only who signed in, about themselves.
     PERSON = (OK, OK, OK, OK, OK, OK, 403, 403, 403, 403, 403)
     # What only the owner has, as a person.

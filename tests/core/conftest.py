@@ -79,9 +79,11 @@ def _environment(
 @pytest.fixture(scope="package")
 def edge(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     home = tmp_path_factory.mktemp("edge")
+    # The servers come and go with the tests of this folder, which others may stand between.
+    name = f"edge_{secrets.token_hex(4)}"
     with psycopg.connect(postgres.url("goodfit"), autocommit=True) as connection:
-        connection.execute("create database edge")
-    database = postgres.url("edge")
+        connection.execute(f"create database {name}".encode())
+    database = postgres.url(name)
     upgrade(make_settings(database, home))
     ports = {"api": free_port(), "dashboard": free_port()}
     service_key = secrets.token_urlsafe(32)

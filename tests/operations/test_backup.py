@@ -45,6 +45,11 @@ def test_restored_home_has_what_the_backup_had(
         "insert into sessions (user_id, kind, expires_at)"
         " select id, 'api', now() + '1 h' from users"
     )
+    product.ask(
+        "insert into api_tokens (user_id, name, token_hash, hint, scope, created_by)"
+        " select id, 'leaked later', 'x', 'gf_x', 'write', id from users"
+    )
+    product.ask("update projects set mirrored_revision = revision")
     made = backup(product.source, tmp_path / "backup", report=quiet)
     assert made.missing_blobs == []
     assert restore_home(tmp_path / "backup", home, report=quiet) == made
@@ -60,7 +65,10 @@ def test_restored_home_has_what_the_backup_had(
         assert fits[lost] == "(succeeded,pending,)"
         assert fits[running] == "(queued,pending,)"
         assert f"(succeeded,recorded,{RECORDED})" in fits.values()
-        assert rows_of(source, "select revoked_at is not null from sessions") == [(True,)]
+        for table in ("sessions", "api_tokens"):
+            ended = rows_of(source, f"select revoked_at is not null from {table}")  # noqa: S608  # ours
+            assert ended == [(True,)]
+        assert set(rows_of(source, "select mirrored_revision from projects")) == {(0,)}
     finally:
         postgres.stop()
     assert (home / "mlflow-artifacts" / MODEL_FOLDER / "MLmodel").exists()

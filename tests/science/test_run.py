@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import pandas as pd
 import polars as pl
 import pytest
 
 from backend.science.columns import describe_columns
+from backend.science.frames import typical_row
 from backend.science.plots.render import render_png
 from backend.science.run import run_request
 from tests.science.tables import mixed
@@ -58,9 +60,16 @@ def test_run_leaves_model_predictions_plots_and_example(
     plots = json.loads((work / "plots.json").read_text())
     assert render_png(kind, plots[kind]["data"]).startswith(b"\x89PNG")
     example = json.loads((work / "input_example.json").read_text())
-    assert [set(row) for row in example] == [set(features)] * 3
+    assert [set(row) for row in example] == [set(features)]
     model = joblib.load(work / "model.joblib")
-    assert len(model.predict(_frame(example))) == 3
+    assert len(model.predict(_frame(example))) == 1
+
+
+def test_example_of_a_fit_is_nobodys_row() -> None:
+    frame = pd.DataFrame(
+        {"size": [1.0, 2.0, 9.0], "kind": ["a", "b", "b"], "note": ["x", "y", "z"]}
+    )
+    assert typical_row(frame).to_dict("records") == [{"size": 2.0, "kind": "b", "note": None}]
 
 
 def _frame(rows: list[dict[str, Any]]) -> Any:

@@ -46,6 +46,12 @@ _RECORD_AGAIN: Final = """
 """
 # MLflow's registry is made equal to ours again, from the oldest change on.
 _MIRROR_AGAIN: Final = "update models set mirrored_revision = 0"
+# One that was revoked after the backup would count again.
+_END_TOKENS: Final = (
+    "update api_tokens set revoked_at = now() where revoked_at is null",
+    "delete from oidc_flows",
+)
+_SHARE_AGAIN: Final = "update projects set mirrored_revision = 0"
 
 
 def restore_home(folder: Path, home: Path, *, report: Report) -> Manifest:
@@ -139,15 +145,19 @@ def _mend(product_url: str, mlflow_url: str, report: Report) -> None:
         connection.execute(_START_OVER)
         lost = [fit for fit, run in recorded_runs(connection).items() if run not in standing]
         connection.execute(_RECORD_AGAIN, [lost])
-        if _has_models(connection):
+        if _has(connection, "models"):
             connection.execute(_MIRROR_AGAIN)
+        if _has(connection, "audit_events"):
+            connection.execute(_SHARE_AGAIN)
+            for statement in _END_TOKENS:
+                connection.execute(statement)
     if lost:
         report(f"{len(lost)} fits will be recorded in MLflow again")
 
 
-def _has_models(connection: psycopg.Connection) -> bool:
-    """Backups of the first versions have no registry."""
-    found = connection.execute("select to_regclass('models')").fetchone()
+def _has(connection: psycopg.Connection, table: str) -> bool:
+    """Backups of earlier versions lack tables, and columns that came with them."""
+    found = connection.execute("select to_regclass(%s)", [table]).fetchone()
     return found is not None and found[0] is not None
 
 

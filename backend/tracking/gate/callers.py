@@ -63,8 +63,7 @@ class _Identity(BaseModel):
     active: bool
     username: str | None = None
     role: Literal["viewer", "member", "admin"] | None = None
-    # An answer that does not say it lets nobody in.
-    scope: Scope = Scope.PREDICT
+    scope: Scope | None = None
     project_id: int | None = None
 
 
@@ -161,7 +160,8 @@ class CallerDirectory:
         return Caller(
             identity.username,
             is_admin=identity.role == "admin",
-            scope=identity.scope,
+            # An answer that does not say it lets nobody in.
+            scope=identity.scope or Scope.PREDICT,
             is_limited=identity.project_id is not None,
         )
 
