@@ -8,13 +8,12 @@ from typing import TypeVar
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.accounts import links, users
-from backend.accounts.user_repository import UserRepository
-from backend.core.access import SYSTEM, Role
+from backend.accounts import administration, links
+from backend.accounts.user_repository import UserRepository, WaysIn
+from backend.core.access import SYSTEM
 from backend.core.audit import Action, about, record
 from backend.core.db import create_engine, create_sessions, transaction
 from backend.core.schema_check import current_revision, head_revision
-from backend.core.security import name_key
 from backend.settings import Settings
 from backend.tables import User
 
@@ -42,7 +41,7 @@ def create_admin(settings: Settings, username: str, password: str) -> None:
     """An administrator with this name and password, made or brought back."""
 
     async def work(session: AsyncSession) -> None:
-        await users.ensure_admin(session, username=username, password=password)
+        await administration.ensure_admin(session, username=username, password=password)
 
     _run(settings, work)
 
@@ -55,7 +54,7 @@ def first_signin_link(settings: Settings) -> str | None:
             password = settings.admin_password.get_secret_value()
             # Once it was there, people decide about it: it may be demoted, disabled or deleted.
             if not await UserRepository(session, SYSTEM).is_known(settings.admin_username):
-                await users.ensure_admin(
+                await administration.ensure_admin(
                     session, username=settings.admin_username, password=password
                 )
         return await _link(session, settings)
@@ -65,10 +64,10 @@ def first_signin_link(settings: Settings) -> str | None:
 
 async def _link(session: AsyncSession, settings: Settings) -> str | None:
     accounts = UserRepository(session, SYSTEM)
-    by_password = settings.auth.password_login
-    if await accounts.someone_can_administer(by_password=by_password):
+    if await accounts.someone_can_administer(WaysIn.of(settings)):
         return None
     admin = await accounts.find_administrator() or await _first_administrator(session, accounts)
+    record(session, SYSTEM, Action.USER_INVITED, about(admin), details={"purpose": "sign_in"})
     return (await links.make_link(session, admin, "sign_in", settings)).url
 
 
@@ -78,10 +77,7 @@ async def _first_administrator(session: AsyncSession, accounts: UserRepository) 
     for name in names:
         if not await accounts.is_known(name):
             break
-    user = User(username=name, username_key=name_key(name), role=Role.ADMIN.value)
-    await users.add_user(session, user)
-    record(session, SYSTEM, Action.USER_CREATED, about(user), details={"role": user.role})
-    return user
+    return await administration.make_administrator(session, name)
 
 
 def _run(settings: Settings, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:

@@ -5,14 +5,15 @@ from typing import Final
 import streamlit as st
 
 from backend.accounts.schemas import UserOut
-from frontend import identity, text
+from frontend import identity, text, ways_in
 from frontend.client import ApiError
 from frontend.fields import FORM_WIDTH, NEW_PASSWORD, PASSWORDS_DIFFER, Fields, draw_new_password
 from frontend.roles import ROLES
 from frontend.state import state
 
 TOKENS_STAY: Final = "API tokens go on working."
-PROVIDER_ONLY: Final = "You sign in without a password. Setting one gives you a second way in."
+SECOND_WAY: Final = "You sign in without a password. Setting one gives you a second way in."
+ONLY_WAY: Final = "You came in by a link that counts once. With a password you can sign in again."
 
 
 def draw_profile() -> None:
@@ -51,7 +52,7 @@ def draw_password() -> None:
     """The tab."""
     user = identity.current_user()
     if not user.has_password:
-        st.caption(PROVIDER_ONLY)
+        st.caption(ONLY_WAY if ways_in.options().provider is None else SECOND_WAY)
     fields = Fields()
     with st.form("password", width=FORM_WIDTH):
         old = _draw_old_password(user, fields)

@@ -7,7 +7,7 @@ from typing import Any, Final
 import streamlit as st
 
 from backend.accounts.schemas import UserOut
-from frontend import identity, text
+from frontend import identity, text, ways_in
 from frontend.admin_deletion import draw_deletion
 from frontend.client import ApiError
 from frontend.clock import day_and_time
@@ -19,8 +19,8 @@ from frontend.shown_once import show_link
 from frontend.state import state
 
 OWN_ROW: Final = (
-    "This is you: another administrator changes your role, disables or deletes you. Your profile "
-    "and password are on the Account page."
+    "This is you: another administrator changes your role, disables or deletes you. The rest is on "
+    "the Account page."
 )
 LAST_ADMIN: Final = (
     "This is the only administrator who can sign in, so the account keeps its role and stays. Make "
@@ -29,10 +29,14 @@ LAST_ADMIN: Final = (
 
 
 def state_word(user: UserOut) -> str:
-    """The state in one word, as the filter has it."""
+    """The state as the filter has it; of the active ones also whether nobody can sign in to it."""
     if user.disabled:
         return "disabled"
-    return "invited" if user.invited_until is not None else "active"
+    if user.invited_until is not None:
+        return "invited"
+    # Whether the provider knows somebody is found out when they come.
+    has_way_in = user.kind == "service" or user.has_password or ways_in.options().provider
+    return "active" if has_way_in else "not set up"
 
 
 def draw_user(user: UserOut) -> None:
@@ -59,6 +63,8 @@ def _facts(user: UserOut) -> str:
         parts.append(f"the invitation ends on {day_and_time(user.invited_until)}")
     if user.kind == "service":
         parts.append("a service account: it works with tokens alone")
+    elif not ways_in.options().password:
+        parts.append(f"signs in with {text.plain(ways_in.provider_name())}")
     else:
         parts.append("has a password" if user.has_password else "has no password")
     return " · ".join(parts)
@@ -137,6 +143,22 @@ def _save(user: UserOut, changes: dict[str, Any], fields: Fields) -> None:
 def _draw_links(user: UserOut) -> None:
     if user.id == identity.current_user().id:
         return
+    if ways_in.options().password:
+        _draw_password_link(user)
+    if user.invited_until is not None:
+        _draw_action(
+            f"withdraw.{user.id}",
+            label="Withdraw the invitation",
+            title="Withdraw an invitation",
+            markdown=f"The link that **{text.plain(user.username)}** got counts no longer. The "
+            "account stays.",
+            confirm="Withdraw it",
+            act=partial(_withdraw, user),
+        )
+
+
+def _draw_password_link(user: UserOut) -> None:
+    """By which they choose a password."""
     if user.has_password:
         _draw_action(
             f"reset.{user.id}",
@@ -147,19 +169,8 @@ def _draw_links(user: UserOut) -> None:
             confirm="Make the link",
             act=partial(_reset, user),
         )
-        return
-    if st.button("New invitation link", key=f"invite.{user.id}"):
+    elif st.button("New invitation link", key=f"invite.{user.id}"):
         show_link("invitation", user.username, identity.operations_api().invite(user.id))
-    if user.invited_until is not None:
-        _draw_action(
-            f"withdraw.{user.id}",
-            label="Withdraw the invitation",
-            title="Withdraw an invitation",
-            markdown=f"The link that **{text.plain(user.username)}** got counts no longer. The "
-            "account stays; you can make a new link at any time.",
-            confirm="Withdraw it",
-            act=partial(_withdraw, user),
-        )
 
 
 def _draw_action(

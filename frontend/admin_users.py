@@ -4,8 +4,8 @@ from typing import Any, Final
 
 import streamlit as st
 
-from backend.accounts.schemas import UserOut
-from frontend import identity, text
+from backend.accounts.schemas import UserCreated, UserOut
+from frontend import identity, text, ways_in
 from frontend.admin_user import draw_user, state_word
 from frontend.client import ApiError
 from frontend.dialogs import close_dialog, is_open, open_dialog
@@ -42,7 +42,8 @@ def draw_users() -> None:
         st.info("No account matches these filters.")
         return
     chosen = _draw_table(users)
-    draw_user(chosen)
+    if chosen is not None:
+        draw_user(chosen)
 
 
 def _draw_filters() -> UserQuery:
@@ -78,7 +79,8 @@ def _draw_filters() -> UserQuery:
     return UserQuery(name_contains=name.strip() or None, role=role, kind=kind, state=found)
 
 
-def _draw_table(users: dict[int, UserOut]) -> UserOut:
+def _draw_table(users: dict[int, UserOut]) -> UserOut | None:
+    """The chosen account; none at first, for the panel disables and deletes."""
     state.selected_user = clickable_table(
         [_row(user) for user in users.values()],
         ids=list(users),
@@ -87,16 +89,17 @@ def _draw_table(users: dict[int, UserOut]) -> UserOut:
         columns=COLUMNS,
         alt="Table of accounts; the panel below acts on the chosen one",
     )
-    default = state.selected_user or next(iter(users))
+    default = state.selected_user
     number = st.selectbox(
         "Account",
         list(users),
-        index=list(users).index(default),
+        index=None if default is None else list(users).index(default),
+        placeholder="choose one to change it",
         format_func=lambda one: users[one].username if one in users else str(one),
         key=f"user_number.{default}",
         width=260,
     )
-    return users[number]
+    return None if number is None else users[number]
 
 
 def _row(user: UserOut) -> dict[str, Any]:
@@ -121,19 +124,19 @@ def _draw_new_account() -> None:
             fields.room("username")
             display_name = st.text_input("Display name, if wanted", autocomplete="off")
             fields.room("display_name")
-            email = st.text_input("Mail, if wanted", autocomplete="off")
+            by_password = ways_in.options().password
+            email = st.text_input("Mail, if wanted" if by_password else "Mail", autocomplete="off")
             fields.room("email")
             role = st.selectbox(
                 "Role", list(ROLES), index=list(ROLES).index("member"), format_func=role_in_words
             )
             fields.room("role")
-            password = st.text_input(
-                "First password, if no link is wanted",
-                type="password",
-                autocomplete="new-password",
-                help=f"Left empty, you get a link to send: the person chooses one. {PASSWORD_HINT}",
-            )
-            fields.room("password")
+            password = _draw_password(fields) if by_password else ""
+            if not by_password:
+                st.caption(
+                    f"The person signs in with {text.plain(ways_in.provider_name())}. The mail "
+                    "address there links the two: give the same one here."
+                )
             if st.form_submit_button("Create account", type="primary"):
                 wanted = {
                     "display_name": display_name.strip(),
@@ -144,6 +147,29 @@ def _draw_new_account() -> None:
                 _create(username.strip(), wanted, fields)
 
 
+def _draw_password(fields: Fields) -> str:
+    password = st.text_input(
+        "First password, if no link is wanted",
+        type="password",
+        autocomplete="new-password",
+        help=f"Left empty, you get a link to send: the person chooses one. {PASSWORD_HINT}",
+    )
+    fields.room("password")
+    return password
+
+
+def _way_in(user: UserCreated) -> str:
+    """How the person comes in."""
+    if user.invitation is not None:
+        return "Send the person the link."
+    if user.has_password:
+        return "Tell the person the password."
+    provider = ways_in.provider_name()
+    if user.email:
+        return f"The person signs in with {provider}, where they must have the same mail."
+    return f"Give it the mail that the person has at {provider}, so that they can sign in."
+
+
 def _create(username: str, wanted: dict[str, Any], fields: Fields) -> None:
     try:
         user = identity.operations_api().create_user(username, **wanted)
@@ -151,8 +177,8 @@ def _create(username: str, wanted: dict[str, Any], fields: Fields) -> None:
         fields.explain(error)
         return
     state.selected_user = user.id
+    state.notice = f"The account {user.username} is made. {_way_in(user)}"
     if user.invitation is not None:
         show_link("invitation", user.username, user.invitation)
-    state.notice = f"The account {user.username} is made. Tell the person the password."
     close_dialog()
     st.rerun()

@@ -14,10 +14,6 @@ from frontend.widgets import show_error
 FORM_WIDTH: Final = 420
 NEW_PASSWORD: Final = "new_password"  # noqa: S105  # the name of a field
 FIELD_OF_CODE: Final = {"name_taken": "username", "email_taken": "email"}
-FORMS: Final = {
-    "username": "Letters, digits and . @ + - _ only, and a letter or digit first.",
-    "email": "This is no mail address.",
-}
 LENGTH: Final = re.compile(r"String should have (?P<which>at least|at most) (?P<count>\d+) char")
 PASSWORDS_DIFFER: Final = "The two passwords differ."  # a text, not a password
 PASSWORD_HINT: Final = (
@@ -52,17 +48,15 @@ class Fields:
             show_error(error)
         elif error.fields:
             for name, problem in error.fields.items():
-                self.complain(name, _in_words(name, problem))
+                self.complain(name, _in_words(problem))
         elif error.code in FIELD_OF_CODE:
             self.complain(FIELD_OF_CODE[error.code], error.detail)
         else:
             show_error(error)
 
 
-def _in_words(name: str, problem: str) -> str:
+def _in_words(problem: str) -> str:
     """What a check of the form found, in a person's words; a rule's own sentence as it is."""
-    if problem.startswith("String should match pattern") and name in FORMS:
-        return FORMS[name]
     length = LENGTH.match(problem)
     if length is not None:
         return f"{length['which'].capitalize()} {length['count']} characters, please."

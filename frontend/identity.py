@@ -329,6 +329,7 @@ class GoodfitAuthenticate(stauth.Authenticate):  # type: ignore[misc]  # the lib
             if not is_signed_in():
                 state.sign_in_notice = LINK_SPENT
             return
+        state.came_by_link = True
         self.cookie_controller.set_cookie()
 
     def login(self, *args: Any, **options: Any) -> Any:

@@ -130,15 +130,26 @@ def _draw_ways_out(access: Access, members: list[MemberOut]) -> None:
         return
     leave, transfer = f"leave.{project.id}", f"transfer.{project.id}"
     me = identity.current_user().username
+    is_only_owner = _is_only_owner(members, me)
+    may_leave = project.my_role is not None and not is_only_owner
     with st.container(horizontal=True, key="member_actions"):
-        if project.my_role is not None and st.button("Leave this project", key="leave"):
+        if may_leave and st.button("Leave this project", key="leave"):
             open_dialog(leave)
         if access.may_govern and st.button("Give it to somebody", key="transfer"):
             open_dialog(transfer)
+    if is_only_owner:
+        first = "Give it" if access.may_govern else "Ask an administrator to give it"
+        st.caption(f"You cannot leave: nobody else owns this project. {first} to somebody first.")
     if is_open(leave):
         _confirm_leave(project, me)
     if is_open(transfer):
         _confirm_transfer(project, [member.username for member in members if member.username != me])
+
+
+def _is_only_owner(members: list[MemberOut], me: str) -> bool:
+    """Whether nobody but me owns it who can sign in."""
+    owners = {one.username: one for one in members if one.role.value == "owner"}
+    return me in owners and all(one.disabled for name, one in owners.items() if name != me)
 
 
 @st.dialog("Leave", on_dismiss=close_dialog)

@@ -9,8 +9,9 @@ import streamlit as st
 
 from backend.registry.schemas import CHAMPION, ModelOut
 from backend.serving.schemas import SchemaOut
-from frontend import identity, queries
+from frontend import identity, queries, ways_in
 from frontend.client import BASE
+from frontend.pages import PageName, link
 from frontend.settings import dashboard_settings
 
 TOKEN: Final = "GOODFIT_TOKEN"  # noqa: S105  # the name of a variable
@@ -45,8 +46,7 @@ def draw_code(model: ModelOut) -> None:
     version = model.aliases.get(CHAMPION, model.latest_version)
     schema = queries.model_schema(identity.models_api(), model.id, version)
     st.caption("They follow the champion: after a promotion the same line asks the new version.")
-    st.markdown("**A token**, for ten minutes:")
-    st.code(_token_command(), language="bash", wrap_lines=True)
+    _draw_token_command()
     st.markdown("**Terminal**")
     if schema.kind == "image":
         st.code(predict_image_command(model.id, None), language="bash", wrap_lines=True)
@@ -58,6 +58,16 @@ def draw_code(model: ModelOut) -> None:
         st.code(_python(model.id, row), language="python")
     st.markdown("**Notebook**, with the model in your own process:")
     st.code(_notebook(model, schema), language="python")
+
+
+def _draw_token_command() -> None:
+    if identity.current_user().has_password and ways_in.options().password:
+        st.markdown("**A token**, for ten minutes:")
+        st.code(_token_command(), language="bash", wrap_lines=True)
+        return
+    st.markdown("**A token**, which you make on your account's page:")
+    st.code(f"read -rsp 'Token: ' {TOKEN}; export {TOKEN}", language="bash")
+    link(PageName.ACCOUNT, "Make a token", part="Tokens")
 
 
 def _token_command() -> str:

@@ -9,6 +9,7 @@ import streamlit as st
 from backend.registry.schemas import CHAMPION, ModelOut, ModelVersionOut
 from frontend import identity, text
 from frontend.dialogs import close_dialog, confirm_with_reason, is_open, open_dialog
+from frontend.fit_data import draw_dataset_of
 from frontend.model_aliases import draw_history, draw_other_aliases
 from frontend.pages import PageName, link
 from frontend.state import state
@@ -196,12 +197,8 @@ def _draw_version(version: ModelVersionOut, champion: ModelVersionOut | None) ->
         label = f"Fit {version.fit_id} · {text.plain(version.fit_name)}"
         link(PageName.FIT, label, id=version.fit_id)
         data = f"Dataset {version.dataset_id} · {text.plain(version.dataset_name)}"
-        link(
-            PageName.DATASET,
-            f"{data}, version {version.dataset_version}",
-            id=version.dataset_id,
-            v=version.dataset_version,
-        )
+        label = f"{data}, version {version.dataset_version}"
+        draw_dataset_of(version.dataset_id, version.dataset_version, label)
         parameters = ", ".join(f"{name} = {value}" for name, value in version.params.items())
         estimator = version.estimator.replace("_", " ")
         st.caption(

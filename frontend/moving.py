@@ -23,6 +23,8 @@ class Movable:
     name: str
     along: str
     """A sentence: what goes along, and what stays."""
+    why_fixed: str = ""
+    """As Markdown: why it does not move alone; empty where it may."""
 
     @property
     def path(self) -> str:
@@ -39,13 +41,14 @@ def dataset_item(number: int, name: str) -> Movable:
     return Movable("dataset", number, name, along)
 
 
-def fit_item(number: int, name: str) -> Movable:
-    """A fit as something to share or to move."""
+def fit_item(number: int, name: str, *, model: str) -> Movable:
+    """A fit as something to share or to move; `model` is the name of that it is a version of."""
     along = (
         "It moves with its plots and its files, and its run is recorded anew in MLflow. Its "
         "dataset stays where it is: the members see its name, but not its rows."
     )
-    return Movable("fit", number, name, along)
+    fixed = f"It is a version of {text.plain(model)}: move the model, and it goes along."
+    return Movable("fit", number, name, along, why_fixed=fixed if model else "")
 
 
 def model_item(number: int, name: str) -> Movable:
@@ -58,8 +61,11 @@ def model_item(number: int, name: str) -> Movable:
 
 
 def draw_move(access: Access, item: Movable) -> None:
-    """The button, for owners, and its dialog."""
+    """The button, for owners, and its dialog; or why there is none."""
     if not access.may_move:
+        return
+    if item.why_fixed:
+        st.caption(item.why_fixed)
         return
     name = f"move.{item.kind}.{item.number}"
     if st.button("Move", key=f"move_{item.kind}", help="Into another project"):

@@ -81,11 +81,17 @@ def _draw_archive(project: ProjectOut) -> None:
 def _confirm_archive(project: ProjectOut) -> None:
     with errors_shown("archive"):
         st.markdown(
-            f"**{text.plain(project.name)}** becomes read-only for all of its "
-            f"{text.counted(project.members, 'member')}; planned retrainings do not start."
+            f"**{text.plain(project.name)}** becomes read-only{_for_whom(project)}; planned "
+            "retrainings do not start."
         )
         if confirmed("Archive this project", key="archive_now"):
             finish(partial(_change, project.id, {"archived": True}, "It is archived."))
+
+
+def _for_whom(project: ProjectOut) -> str:
+    if project.members <= 1:
+        return ""
+    return f" for all of its {text.counted(project.members, 'member')}"
 
 
 def _draw_delete(project: ProjectOut) -> None:

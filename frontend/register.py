@@ -1,14 +1,15 @@
 """From a fit to a model: the button on the fit's page, and its dialog."""
 
 import uuid
+from dataclasses import dataclass
 from typing import Final
 
 import streamlit as st
 
 from backend.fits.schemas import FitOut
-from backend.registry.schemas import ModelOut
+from backend.registry.schemas import ModelOut, ModelVersionOut
 from frontend import identity, text
-from frontend.client import ApiError, SignedOut
+from frontend.client import ApiError, NotThere, SignedOut
 from frontend.dialogs import close_dialog, is_open, open_dialog
 from frontend.models_client import ModelQuery, ModelsApi
 from frontend.pages import PageName, go, link
@@ -20,11 +21,54 @@ NEW_MODEL: Final = "A new model"
 NEW_VERSION: Final = "A new version of"
 
 
-def draw_registration(fit: FitOut, *, may_edit: bool) -> None:
+@dataclass(frozen=True)
+class Registration:
+    """What a fit is to the models of its project."""
+
+    models: tuple[ModelOut, ...] = ()
+    """Those that it may be a version of."""
+    versions: tuple[tuple[ModelOut, int], ...] = ()
+    """Those that it is a version of, and which."""
+
+    @property
+    def model_name(self) -> str:
+        """The model that it goes with; empty where there is none."""
+        return self.versions[0][0].name if self.versions else ""
+
+
+def read_registration(fit: FitOut) -> Registration:
+    """Asked anew in each run."""
+    if fit.state.value != "succeeded":
+        return Registration()
+    api = identity.models_api()
+    models = _fitting_models(api, fit)
+    versions = [
+        (model, version.version)
+        for model in models
+        for version in _versions(api, model)
+        if version.fit_id == fit.id
+    ]
+    return Registration(tuple(models), tuple(versions))
+
+
+def _versions(api: ModelsApi, model: ModelOut) -> list[ModelVersionOut]:
+    """None where the model went to the trash just now."""
+    try:
+        return api.model_versions(model.id)
+    except NotThere:
+        return []
+
+
+def draw_registration(fit: FitOut, registration: Registration, *, may_edit: bool) -> None:
     """A link to the model that the fit is a version of, or the button that makes it one."""
-    if fit.state.value == "succeeded":
-        with errors_shown("registration"):
-            _draw_registration(fit, may_edit=may_edit)
+    for model, version in registration.versions:
+        link(PageName.MODEL, f"Version {version} of model {text.plain(model.name)}", id=model.id)
+    if fit.state.value != "succeeded" or registration.versions or not may_edit:
+        return
+    if st.button("Register as model", key="register"):
+        open_dialog(_dialog(fit))
+    if is_registering(fit):
+        _register(fit, list(registration.models))
 
 
 def is_registering(fit: FitOut) -> bool:
@@ -34,25 +78,6 @@ def is_registering(fit: FitOut) -> bool:
 
 def _dialog(fit: FitOut) -> str:
     return f"register.{fit.id}"
-
-
-def _draw_registration(fit: FitOut, *, may_edit: bool) -> None:
-    api = identity.models_api()
-    models = _fitting_models(api, fit)
-    found = [
-        (model, version.version)
-        for model in models
-        for version in api.model_versions(model.id)
-        if version.fit_id == fit.id
-    ]
-    for model, version in found:
-        link(PageName.MODEL, f"Version {version} of model {text.plain(model.name)}", id=model.id)
-    if found or not may_edit:
-        return
-    if st.button("Register as model", key="register"):
-        open_dialog(_dialog(fit))
-    if is_registering(fit):
-        _register(fit, models)
 
 
 def _fitting_models(api: ModelsApi, fit: FitOut) -> list[ModelOut]:

@@ -13,6 +13,7 @@ from backend.retraining.schemas import EvidenceOut, RetrainingOut
 from frontend import identity, text
 from frontend.client import Refused
 from frontend.dialogs import close_dialog, confirm_with_reason, is_open, open_dialog
+from frontend.fit_data import draw_dataset_of
 from frontend.model_versions import draw_metrics
 from frontend.pages import PageName, link
 from frontend.state import state
@@ -316,4 +317,4 @@ def _draw_lineage(run: RetrainingOut) -> None:
         link(PageName.MODEL, f"Model {run.model_id}", id=run.model_id)
         link(PageName.FIT, f"The challenger's fit {run.fit_id}", id=run.fit_id)
         data = f"{text.plain(run.dataset_name)}, version {run.dataset_version}"
-        link(PageName.DATASET, data, id=run.dataset_id, v=run.dataset_version)
+        draw_dataset_of(run.dataset_id, run.dataset_version, data)

@@ -15,6 +15,7 @@ SPENT: Final = (
     "This link was used already, or it has expired. Nothing was changed. If you have set your "
     "password with it, sign in; else ask an administrator for a new link."
 )
+OFF: Final = "Passwords are not accepted here any more, so this link does nothing. Sign in with"
 TITLES: Final = {"invitation": "Welcome to Goodfit", "password_reset": "A new password"}
 
 
@@ -24,19 +25,22 @@ def draw_set_password() -> None:
         st.container(horizontal_alignment="center"),
         st.container(width=FORM_WIDTH, key="sign_in"),
     ):
+        if not ways_in.options().password:
+            _draw_useless(f"{OFF} {text.plain(ways_in.provider_name())}.")
+            return
         try:
             info = ways_in.link_info()
         except SignedOut:
             info = None
         if info is None or info.purpose not in TITLES:
-            _draw_spent()
+            _draw_useless(SPENT)
             return
         _draw_form(info)
 
 
-def _draw_spent() -> None:
+def _draw_useless(why: str) -> None:
     st.title("Goodfit", anchor=False, text_alignment="center")
-    st.error(SPENT)
+    st.error(why)
     label = "Go on" if identity.is_signed_in() else "To the sign-in"
     if st.button(label, type="primary", key="leave_link"):
         ways_in.forget_link()

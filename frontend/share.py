@@ -68,7 +68,7 @@ def _draw_form(access: Access, item: Movable | None) -> None:
     project = access.project
     alone = "" if item is None else f"Only this {item.kind}"
     choice = WHOLE
-    if item is not None and access.may_move:
+    if item is not None and access.may_move and not item.why_fixed:
         choice = st.segmented_control(
             "What", [WHOLE, alone], default=WHOLE, required=True, key="share.what"
         )
@@ -76,6 +76,8 @@ def _draw_form(access: Access, item: Movable | None) -> None:
     new_name = ""
     if item is None or choice == WHOLE:
         st.markdown(_whole_sentence(project))
+        if item is not None and access.may_move and item.why_fixed:
+            st.caption(item.why_fixed)
     else:
         st.markdown(
             f"People share projects, so this {item.kind} goes into another one. {item.along}"

@@ -131,6 +131,8 @@ class SessionState:
     cookie_ticket = _Entry[str](str)
     refused_cookie = _Entry[str](str)
     sign_in_notice = _Entry[str](str)
+    # Whether this tab came in by a link that counts no second time.
+    came_by_link = _Entry[bool](bool)
     # Asked for once: what somebody types must not vanish while the server does not answer.
     sign_in_options = _Entry[SignInOptions | None](lambda: None)
     signs_up = _Entry[bool](bool)

@@ -23,6 +23,11 @@ def options() -> SignInOptions:
     return state.sign_in_options
 
 
+def provider_name() -> str:
+    """What the provider is called, where passwords are not accepted."""
+    return options().provider or "the provider"
+
+
 def register(wanted: Mapping[str, Any]) -> None:
     """Makes the account and signs in with it."""
     origin = identity.origin()

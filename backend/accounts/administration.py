@@ -180,14 +180,16 @@ async def remove_user(
 async def ensure_admin(session: AsyncSession, *, username: str, password: str) -> User:
     """The named administrator with this password, made or brought back."""
     data = UserCreate(username=username, role=Role.ADMIN, password=password)
-    password_hash = await passwords.accepted(password, field="password", username=data.username)
     await hold_administrators(session)
     accounts = UserRepository(session, SYSTEM)
     user = await accounts.find_by_name(data.username, for_update=True)
+    if user is not None and user.kind != "person":
+        raise Conflict(f"{user.username!r} is a service account.", code="service_account")
+    password_hash = await passwords.accepted(
+        password, field="password", username=data.username, email=user.email if user else None
+    )
     if user is None:
         user = await make_administrator(session, data.username)
-    elif user.kind != "person":
-        raise Conflict(f"{user.username!r} is a service account.", code="service_account")
     await change_role(session, SYSTEM, user, Role.ADMIN)
     _enable(session, SYSTEM, user)
     # Whoever needed this may have lost the account to somebody who is still signed in.

@@ -26,6 +26,8 @@ _REGISTRATIONS_PER_ADDRESS: Final = 20
 # No key of an account begins with a blank.
 _REGISTRATION: Final = " registration"
 _REFUSED: Final = " refused"
+_UNKNOWN: Final = " unknown"
+_UNKNOWN_NAMES_PER_USER: Final = 30
 
 
 class TooManyTries(TooManyRequests):
@@ -127,6 +129,28 @@ async def count_registration(session: AsyncSession, *, address: str, auth: AuthS
     if number >= _REGISTRATIONS_PER_ADDRESS:
         raise await _too_many(session, oldest, auth)
     session.add(SignInAttempt(account_key=_REGISTRATION, address=address))
+    await session.flush()
+
+
+async def refuse_too_many_names(session: AsyncSession, *, user_id: int, auth: AuthSettings) -> None:
+    """429 for somebody signed in who named too many people that there are not.
+
+    Also for names that there are: who shares projects must not find out who has an account.
+    """
+    key = f"{_UNKNOWN} {user_id}"
+    await _lock(session, key)
+    statement = select(func.count(), func.min(SignInAttempt.created_at)).where(
+        SignInAttempt.account_key == key,
+        SignInAttempt.created_at > func.now() - auth.attempt_window,
+    )
+    number, oldest = (await session.execute(statement)).one()
+    if number >= _UNKNOWN_NAMES_PER_USER:
+        raise await _too_many(session, oldest, auth)
+
+
+async def count_unknown_name(session: AsyncSession, *, user_id: int) -> None:
+    """Remember a name that nobody has; the caller's error must keep it."""
+    session.add(SignInAttempt(account_key=f"{_UNKNOWN} {user_id}", address=f"user {user_id}"))
     await session.flush()
 
 

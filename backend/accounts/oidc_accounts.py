@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import collate, exists, func, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.accounts import users
@@ -16,7 +16,7 @@ from backend.accounts.administration import change_role, hold_administrators
 from backend.accounts.oidc_provider import Person
 from backend.accounts.registration import IMPRESSIVE_NAMES
 from backend.accounts.schemas import DisplayName, Email, Username
-from backend.accounts.user_repository import UserRepository
+from backend.accounts.user_repository import UserRepository, WaysIn
 from backend.core import audit
 from backend.core.access import SYSTEM, Role, Viewer
 from backend.core.actions import Action
@@ -41,7 +41,7 @@ class ProviderSignInRefused(AppError):
 
 
 async def find_or_make_account(
-    session: AsyncSession, person: Person, oidc: OidcSettings, *, address: str
+    session: AsyncSession, person: Person, oidc: OidcSettings, *, ways: WaysIn, address: str
 ) -> User:
     """The person's enabled account with the role that the provider's groups give it.
 
@@ -68,7 +68,7 @@ async def find_or_make_account(
     else:
         _refuse_unusable(user)
         role = _role(person, oidc, present=user.platform_role)
-    await _set_role(session, user, role, address=address)
+    await _set_role(session, user, role, ways=ways, address=address)
     return user
 
 
@@ -107,7 +107,7 @@ async def _with_verified_mail(session: AsyncSession, person: Person) -> User | N
     statement = (
         select(User)
         .where(
-            func.lower(collate(User.email, "C")) == mail_key(email),
+            func.lower(User.email.collate("C")) == mail_key(email),
             User.email_verified,
             User.deleted_at.is_(None),
         )
@@ -156,7 +156,9 @@ def _role(person: Person, oidc: OidcSettings, *, present: Role | None) -> Role:
     return Role(oidc.default_role)
 
 
-async def _set_role(session: AsyncSession, user: User, role: Role, *, address: str) -> None:
+async def _set_role(
+    session: AsyncSession, user: User, role: Role, *, ways: WaysIn, address: str
+) -> None:
     """What the groups say, but the last administrator stays one."""
     if role is user.platform_role:
         return
@@ -164,7 +166,7 @@ async def _set_role(session: AsyncSession, user: User, role: Role, *, address: s
     viewer = replace(SYSTEM, address=address)
     accounts = UserRepository(session, SYSTEM)
     is_last = user.platform_role is Role.ADMIN and not await accounts.someone_can_administer(
-        besides=user.id
+        ways, besides=user.id
     )
     if is_last:
         audit.record(

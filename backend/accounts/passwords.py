@@ -66,9 +66,7 @@ async def fits(password: str, password_hash: str | None) -> bool:
     return await _in_thread(verify_password, password, password_hash)
 
 
-async def accepted(
-    password: str, *, field: str, username: str, email: str | None = None
-) -> str:
+async def accepted(password: str, *, field: str, username: str, email: str | None = None) -> str:
     """What is stored of a new password that the rules accept."""
     await refuse_common(password, field=field, username=username, email=email)
     return await hashed(password)
@@ -87,7 +85,8 @@ async def refuse_common(
 def _weakness(password: str, about_account: Sequence[str]) -> str | None:
     words = [word for word in about_account if word]
     core = _without_repetitions(password[:JUDGED_LENGTH], words)
-    judged = zxcvbn(core, words, max_length=JUDGED_LENGTH)
+    # zxcvbn cannot judge an empty text.
+    judged = zxcvbn(core or " ", words, max_length=JUDGED_LENGTH)
     if judged["score"] >= WEAKEST_SCORE:
         return None
     reason = judged["feedback"]["warning"] or "This is easy to guess."

@@ -2,16 +2,26 @@
 
 import unicodedata
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import PydanticCustomError
 
 from backend.core.access import Role, Scope
-from backend.core.schemas import Id, Name, Schema, Secret, StorableText, Timestamp, one_line
+from backend.core.schemas import Id, Moment, Name, Schema, Secret, StorableText, Timestamp, one_line
 from backend.science.storable import storable
 
 MINIMUM_PASSWORD_LENGTH = 12
 
+_PATTERN: Final = "string_pattern_mismatch"
 # Word characters without a look of their own: with them two names would look the same.
 _UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0")
 
@@ -30,20 +40,41 @@ def _not_blank(password: str) -> str:
     return password
 
 
+def _explained(said: str) -> WrapValidator:
+    """Says what a pattern wants, in place of the pattern."""
+
+    def explain(value: object, check: ValidatorFunctionWrapHandler) -> object:
+        try:
+            return check(value)
+        except ValidationError as error:
+            kinds = [problem["type"] for problem in error.errors(include_url=False)]
+            if kinds != [_PATTERN]:
+                raise
+            raise PydanticCustomError(_PATTERN, said) from None
+
+    return WrapValidator(explain)
+
+
 Username = Annotated[
-    StorableText,
+    str,
     StringConstraints(
         strip_whitespace=True, min_length=2, max_length=64, pattern=r"^[\w][\w.@+-]*$"
     ),
     AfterValidator(_seen),
+    BeforeValidator(storable),
+    _explained("Letters, digits and . @ + - _ only, and a letter or digit first."),
 ]
 NewPassword = Annotated[
-    StorableText,
+    str,
     StringConstraints(min_length=MINIMUM_PASSWORD_LENGTH, max_length=1_000),
     AfterValidator(_not_blank),
+    BeforeValidator(storable),
 ]
 Email = Annotated[
-    StorableText, StringConstraints(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
+    str,
+    StringConstraints(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$"),
+    BeforeValidator(storable),
+    _explained("This is no mail address."),
 ]
 
 
@@ -197,7 +228,7 @@ class ApiTokenCreate(Schema):
     scope: Scope = Scope.READ
     project_id: Id | None = None
     # null: never.
-    expires_at: Timestamp | None = None
+    expires_at: Moment | None = None
 
 
 class ApiTokenOut(Schema):

@@ -44,6 +44,8 @@ from backend.tables import (
 
 # One text for unknown, wrong and disabled: the answer must not tell accounts apart.
 REJECTED: Final = "Incorrect username or password."
+# Fewer than the database has connections: however many want in, others get theirs.
+_signing_in: Final = passwords.Queue(at_once=4, longest=64)
 SignInMethod = Literal["password", "link", "invitation", "password_reset", "oidc", "registration"]
 
 
@@ -112,29 +114,29 @@ async def sign_in(
 ) -> TokenOut:
     """Password sign-in; failures are counted per account and per address.
 
-    Anybody may ask for a hash, which takes long: no connection and no lock is held meanwhile.
-    What was true before it is asked again afterwards.
+    Anybody may ask for it, and a hash takes long: no connection and no lock is held meanwhile.
+    What was true before the hash is asked again afterwards.
     """
-    auth = settings.auth
-    if not auth.password_login:
+    if not settings.auth.password_login:
         raise Forbidden("Passwords are not accepted here.", code="password_login_off")
-    async with transaction(sessions) as session:
-        await attempts.refuse_too_many(
-            session, username=username, address=client.address, auth=auth
-        )
-        user = await UserRepository(session, SYSTEM).find_by_name(username)
-        known = None if user is None else user.password_hash
-    matches = await passwords.fits(password, known)
-    async with transaction(sessions) as session:
-        await attempts.hold_account(session, username)
-        await attempts.refuse_too_many(
-            session, username=username, address=client.address, auth=auth
-        )
-        # Held: who resets the password or disables the account now ends the session, too.
-        user = await UserRepository(session, SYSTEM).find_by_name(username, for_update=True)
-        if user is None or not matches or user.password_hash != known or not _is_open(user):
-            raise await _refused(session, username, user, client)
-        return await open_session(session, user, client, settings, method="password")
+    async with _signing_in.turn():
+        async with transaction(sessions) as session:
+            await attempts.refuse_too_many(
+                session, username=username, address=client.address, auth=settings.auth
+            )
+            user = await UserRepository(session, SYSTEM).find_by_name(username)
+            known = None if user is None else user.password_hash
+        matches = await passwords.fits(password, known)
+        async with transaction(sessions) as session:
+            await attempts.hold_account(session, username)
+            await attempts.refuse_too_many(
+                session, username=username, address=client.address, auth=settings.auth
+            )
+            # Held: who resets the password or disables the account now ends the session, too.
+            user = await UserRepository(session, SYSTEM).find_by_name(username, for_update=True)
+            if user is None or not matches or user.password_hash != known or not _is_open(user):
+                raise await _refused(session, username, user, client)
+            return await open_session(session, user, client, settings, method="password")
 
 
 def _is_open(user: User) -> bool:

@@ -37,7 +37,9 @@ class WaysIn:
         by_password = and_(literal(self.by_password), User.password_hash.is_not(None))
         if self.issuer is None:
             return by_password
-        theirs = (ExternalIdentity.user_id == User.id, ExternalIdentity.issuer == self.issuer)
+        # The provider may write its own name with a slash at the end, and the settings without.
+        is_present = func.rtrim(ExternalIdentity.issuer, "/") == self.issuer.rstrip("/")
+        theirs = (ExternalIdentity.user_id == User.id, is_present)
         return or_(by_password, exists().where(*theirs))
 
 

@@ -23,13 +23,13 @@ async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
 SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
 
 
-async def get_sessions(request: Request) -> SessionFactory:
+async def provide_sessions(request: Request) -> SessionFactory:
     """For routes with slow work between short transactions: nothing is held meanwhile."""
     sessions: SessionFactory = request.app.state.sessions
     return sessions
 
 
-SessionsDep = Annotated[SessionFactory, Depends(get_sessions)]
+SessionsDep = Annotated[SessionFactory, Depends(provide_sessions)]
 
 
 async def get_read_session(request: Request) -> AsyncIterator[AsyncSession]:

@@ -30,7 +30,8 @@ def one_line(name: str) -> str:
 
 
 StorableText = Annotated[str, BeforeValidator(storable)]
-# Length is checked after stripping only where the constraints come before the validator.
+# The constraints come before the validator: only then length is checked after stripping, and what
+# is wrong with it is told in characters.
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
@@ -45,8 +46,12 @@ Reason = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000),
     BeforeValidator(storable),
 ]
-ColumnName = Annotated[StorableText, StringConstraints(min_length=1, max_length=500)]
-Secret = Annotated[StorableText, StringConstraints(min_length=1, max_length=1_000)]
+ColumnName = Annotated[
+    str, StringConstraints(min_length=1, max_length=500), BeforeValidator(storable)
+]
+Secret = Annotated[
+    str, StringConstraints(min_length=1, max_length=1_000), BeforeValidator(storable)
+]
 
 
 def _no_truth(value: object) -> object:

@@ -61,20 +61,21 @@ async def _record(context: WorkerContext, fit_id: int) -> None:
         except RetryRequested:
             # What was moved meanwhile is withdrawn under the recorder's hands.
             async with transaction(context.sessions) as session:
-                await _require_unmoved(session, fit_id, prepared)
+                await require_unmoved(session, fit_id, prepared)
             raise
     run = RecordedRun.model_validate(answer)
     async with transaction(context.sessions) as session:
-        await _require_unmoved(session, fit_id, prepared)
+        await require_unmoved(session, fit_id, prepared)
         await attempts.recorded(session, fit_id, run_id=run.run_id, experiment_id=run.experiment_id)
         await share_again(session, prepared.readers)
     _log.info("fit recorded", extra={"fit_id": fit_id, "run_id": run.run_id})
 
 
-async def _require_unmoved(session: AsyncSession, fit_id: int, prepared: Prepared) -> None:
-    """Locked: it could be moved at this moment."""
-    fit = await FitRepository(session, SYSTEM).find_recordable(fit_id, for_update=True)
-    if fit is not None and fit.moves != prepared.moves:
+async def require_unmoved(session: AsyncSession, fit_id: int, prepared: Prepared) -> None:
+    """Start over where the fit was moved since; it stays where it is until the transaction ends."""
+    # Without a repository: a join with its project would not find what was moved meanwhile.
+    locked = select(Fit.moves).where(Fit.id == fit_id).with_for_update()
+    if (await session.execute(locked)).scalar_one() != prepared.moves:
         raise try_again(MOMENT, "the fit was moved meanwhile")
 
 

@@ -61,7 +61,9 @@ class FitRepository(ScopedRepository[Fit]):
     async def get(self, fit_id: int, *, for_update: bool = False) -> Fit:
         statement = self._described().where(Fit.id == fit_id)
         if for_update:
-            statement = statement.with_for_update(of=Fit)
+            # First: one that was moved while this waited is seen as what it is then.
+            lock = self.scoped().where(Fit.id == fit_id).with_only_columns(Fit.id)
+            await self.session.execute(lock.with_for_update(of=Fit))
         return await self.get_one(statement.execution_options(populate_existing=True))
 
     async def find(self, fit_id: int, *, for_update: bool = False) -> Fit | None:
@@ -95,11 +97,9 @@ class FitRepository(ScopedRepository[Fit]):
         """The oldest fits that MLflow was not told of."""
         return await self._oldest(self._recordable().where(Fit.tracking == "pending"))
 
-    async def find_recordable(self, fit_id: int, *, for_update: bool = False) -> Fit | None:
+    async def find_recordable(self, fit_id: int) -> Fit | None:
         """A fit that MLflow shows: one that succeeded, in the trash only as a model's version."""
         statement = self._recordable().where(Fit.id == fit_id).options(*_DESCRIPTION)
-        if for_update:
-            statement = statement.with_for_update(of=Fit)
         return await self.find_one(statement.execution_options(populate_existing=True))
 
     def _recordable(self) -> Select[Fit]:

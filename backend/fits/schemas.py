@@ -2,23 +2,25 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from backend.core.schemas import (
     ColumnName,
     Id,
     Name,
     Schema,
-    StorableText,
     Timestamp,
     VersionNumber,
 )
 from backend.fits.states import FitState
 from backend.science.spec import Holdout, Task, Validation
+from backend.science.storable import storable
 
-EstimatorName = Annotated[StorableText, StringConstraints(min_length=1, max_length=100)]
-TagKey = Annotated[StorableText, StringConstraints(min_length=1, max_length=100)]
-TagValue = Annotated[StorableText, StringConstraints(max_length=500)]
+EstimatorName = Annotated[
+    str, StringConstraints(min_length=1, max_length=100), BeforeValidator(storable)
+]
+TagKey = Annotated[str, StringConstraints(min_length=1, max_length=100), BeforeValidator(storable)]
+TagValue = Annotated[str, StringConstraints(max_length=500), BeforeValidator(storable)]
 Theme = Literal["light", "dark"]
 
 

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from backend.core.access import SYSTEM, ProjectRole
-from backend.projects.repository import ProjectRepository
+from backend.projects.repository import ProjectRepository, can_own
 from backend.tables import Project, ProjectMember, User
 
 
@@ -35,7 +35,7 @@ async def holdings(session: AsyncSession, user_id: int) -> list[Holding]:
         .join(User, User.id == other.user_id)
         .where(other.project_id == Project.id, other.user_id != user_id)
         .where(other.role == ProjectRole.OWNER.value)
-        .where(User.disabled_at.is_(None), User.deleted_at.is_(None))
+        .where(can_own())
         .exists()
     )
     projects = ProjectRepository(session, SYSTEM)

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.accounts import attempts
 from backend.core.access import ProjectRole, Role, Viewer
 from backend.core.audit import Action, about, record
-from backend.core.errors import Conflict, field_error
+from backend.core.errors import Conflict, FieldProblem, Unprocessable, field_error
 from backend.projects.permissions import PersonalProjectFixed, require_owner
 from backend.projects.repository import MemberRepository, ProjectRepository
+from backend.settings import AuthSettings
 from backend.tables import Project, ProjectMember, User
 
 
@@ -23,21 +25,42 @@ class LastOwner(Conflict):
     code = "last_owner"
 
 
-async def _person(session: AsyncSession, viewer: Viewer, username: str) -> User:
+class PersonUnknown(Unprocessable):
+    """The input is not valid"""
+
+    # Asking counts though the request fails.
+    keeps_changes = True
+
+    def __init__(self) -> None:
+        msg = "there is nobody with this user name"
+        problem = FieldProblem(loc=["body", "username"], msg=msg, type="value_error")
+        super().__init__(msg, errors=[problem])
+
+
+async def _person(session: AsyncSession, viewer: Viewer, username: str, auth: AuthSettings) -> User:
+    """Somebody by name; nothing may have been changed before, as a failure keeps changes."""
+    if not viewer.sees_everything:
+        await attempts.refuse_too_many_names(session, user_id=viewer.user_id, auth=auth)
     person = await MemberRepository(session, viewer).find_person(username)
     if person is None:
-        raise field_error("username", msg="there is nobody with this user name")
+        await attempts.count_unknown_name(session, user_id=viewer.user_id)
+        raise PersonUnknown
     return person
 
 
 async def set_member(
-    session: AsyncSession, viewer: Viewer, project_id: int, username: str, role: ProjectRole
+    session: AsyncSession,
+    viewer: Viewer,
+    project_id: int,
+    username: str,
+    role: ProjectRole,
+    auth: AuthSettings,
 ) -> tuple[ProjectMember, User]:
     """Share the project with somebody, or give a member another role."""
     projects, members = ProjectRepository(session, viewer), MemberRepository(session, viewer)
     # Whether there is such a person is the owners' to know.
     await require_owner(session, viewer, await projects.get(project_id))
-    person = await _person(session, viewer, username)
+    person = await _person(session, viewer, username, auth)
     project = await projects.get(project_id, for_update=True)
     await require_owner(session, viewer, project)
     member = await members.find(project_id, person.id)
@@ -74,7 +97,7 @@ async def _require_other_owner(
 ) -> None:
     if member.role != ProjectRole.OWNER:
         return
-    owners = await MemberRepository(session, viewer).list_owners(member.project_id)
+    owners = await MemberRepository(session, viewer).list_acting_owners(member.project_id)
     if all(owner.user_id == member.user_id for owner in owners):
         raise LastOwner("This is the project's last owner. Make somebody else an owner first.")
 
@@ -98,12 +121,12 @@ async def remove_member(
 
 
 async def transfer(
-    session: AsyncSession, viewer: Viewer, project_id: int, username: str
+    session: AsyncSession, viewer: Viewer, project_id: int, username: str, auth: AuthSettings
 ) -> Project:
     """Somebody else owns the project; who owned it until now edits."""
     projects = ProjectRepository(session, viewer)
     await require_owner(session, viewer, await projects.get(project_id))
-    heir = await _person(session, viewer, username)
+    heir = await _person(session, viewer, username, auth)
     project = await projects.get(project_id, for_update=True)
     await require_owner(session, viewer, project)
     if project.personal:

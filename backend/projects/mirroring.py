@@ -3,10 +3,11 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.tables import Model, Project, ProjectMember, User
+from backend.tracking.sharing import SharedProject
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,38 @@ async def list_behind(session: AsyncSession) -> list[int]:
     """Projects whose members MLflow does not know yet."""
     behind = select(Project.id).where(Project.revision != Project.mirrored_revision)
     return list((await session.execute(behind.order_by(Project.id))).scalars())
+
+
+async def list_settled(session: AsyncSession) -> list[SharedProject]:
+    """What MLflow should show of each project that it was told of, and to whom."""
+    readers = (
+        select(func.array_agg(User.username))
+        .join(ProjectMember, ProjectMember.user_id == User.id)
+        .where(ProjectMember.project_id == Project.id, User.deleted_at.is_(None))
+        .where(Project.trashed_at.is_(None))
+        .scalar_subquery()
+    )
+    models = (
+        select(func.array_agg(Model.mlflow_name))
+        .where(Model.project_id == Project.id)
+        .scalar_subquery()
+    )
+    statement = (
+        select(Project.slug, readers.label("readers"), models.label("models"))
+        .where(Project.revision == Project.mirrored_revision)
+        .order_by(Project.id)
+    )
+    return [
+        SharedProject(row.slug, tuple(row.models or ()), frozenset(row.readers or ()))
+        for row in await session.execute(statement)
+    ]
+
+
+async def share_slugs_again(session: AsyncSession, slugs: Collection[str]) -> None:
+    """Tell MLflow the members of these projects once more."""
+    await session.execute(
+        update(Project).where(Project.slug.in_(slugs)).values(mirrored_revision=0)
+    )
 
 
 async def model_names(session: AsyncSession, project_id: int) -> list[str]:

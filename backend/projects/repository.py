@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, func, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from backend.core.access import ProjectRole, Viewer
+from backend.core.access import ProjectRole, Role, Viewer
 from backend.core.pagination import CursorSigner, PageRequest, SortKey, fetch_page
 from backend.core.repository import ScopedRepository
 from backend.core.security import name_key
@@ -32,6 +32,13 @@ def visible_in_project(
     if viewer.project_id is not None:
         readable = readable.where(Project.id == viewer.project_id)
     return project_id.in_(readable)
+
+
+def can_own() -> ColumnElement[bool]:
+    """Whether an account, joined as `User`, can act as an owner; who may only read cannot."""
+    return and_(
+        User.disabled_at.is_(None), User.deleted_at.is_(None), User.role != Role.VIEWER.value
+    )
 
 
 def _count(table: type[Dataset] | type[Fit] | type[Model]) -> ScalarSelect[int]:
@@ -169,16 +176,22 @@ class MemberRepository(ScopedRepository[ProjectMember]):
         return await self.get_one(statement.execution_options(populate_existing=True))
 
     async def list_owners(self, project_id: int) -> list[ProjectMember]:
-        """Those who can still act: neither disabled nor deleted."""
-        statement = (
+        """All of them, also those who cannot act at the moment."""
+        return list((await self.session.execute(self._owners(project_id))).scalars())
+
+    async def list_acting_owners(self, project_id: int) -> list[ProjectMember]:
+        """Those who can still act."""
+        acting = self._owners(project_id).join(User, User.id == ProjectMember.user_id)
+        return list((await self.session.execute(acting.where(can_own()))).scalars())
+
+    def _owners(self, project_id: int) -> Select[ProjectMember]:
+        return (
             self.scoped()
-            .join(User, User.id == ProjectMember.user_id)
             .where(ProjectMember.project_id == project_id)
             .where(ProjectMember.role == ProjectRole.OWNER.value)
-            .where(User.disabled_at.is_(None), User.deleted_at.is_(None))
             .order_by(ProjectMember.user_id)
+            .execution_options(populate_existing=True)
         )
-        return list((await self.session.execute(statement)).scalars())
 
     async def find_person(self, username: str) -> User | None:
         """Somebody who can be a member; the account stays as it is until the transaction ends."""

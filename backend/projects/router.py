@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response, status
 
 from backend.accounts.dependencies import ViewerDep, WriterDep
 from backend.accounts.schemas import Username
-from backend.core.deps import PageDep, SessionDep, SignerDep
+from backend.core.deps import PageDep, SessionDep, SettingsDep, SignerDep
 from backend.core.etag import IfMatchDep, check_match, send_etag
 from backend.core.idempotency import IdempotencyDep
 from backend.core.schemas import Id, Page, StorableText
@@ -154,10 +154,17 @@ async def list_members(session: SessionDep, viewer: ViewerDep, project_id: Id) -
 
 @router.put("/{project_id}/members/{username}")
 async def set_member(
-    session: SessionDep, viewer: WriterDep, project_id: Id, username: Username, data: MemberSet
+    session: SessionDep,
+    viewer: WriterDep,
+    settings: SettingsDep,
+    project_id: Id,
+    username: Username,
+    data: MemberSet,
 ) -> MemberOut:
     """Share a project with somebody, or change a member's role; it counts with the next request."""
-    member, user = await members.set_member(session, viewer, project_id, username, data.role)
+    member, user = await members.set_member(
+        session, viewer, project_id, username, data.role, settings.auth
+    )
     return _member_out(member, user)
 
 
@@ -171,10 +178,15 @@ async def remove_member(
 
 @router.post("/{project_id}/transfer")
 async def transfer_project(
-    session: SessionDep, viewer: WriterDep, project_id: Id, data: Transfer, response: Response
+    session: SessionDep,
+    viewer: WriterDep,
+    settings: SettingsDep,
+    project_id: Id,
+    data: Transfer,
+    response: Response,
 ) -> ProjectOut:
     """Make somebody else the owner; the caller stays as an editor."""
-    row = await members.transfer(session, viewer, project_id, data.username)
+    row = await members.transfer(session, viewer, project_id, data.username, settings.auth)
     project = await _one_out(session, viewer, row)
     send_etag(response, project)
     return project

@@ -12,11 +12,11 @@ from typing import Final
 from sqlalchemy import func, select
 
 from backend.core.db import transaction
-from backend.jobs.registry import WorkerContext, periodic
+from backend.jobs.registry import WorkerContext, periodic, scheduled
 from backend.projects import mirroring, trash
+from backend.tracking.calls import open_connection
 from backend.tracking.port import TrackerError, TrackerUnavailable
-from backend.tracking.rest import Connection
-from backend.tracking.sharing import share_project
+from backend.tracking.sharing import list_out_of_step, share_project
 
 _log = logging.getLogger(__name__)
 # While MLflow is away or refuses; a chore that waits keeps nobody waiting.
@@ -49,7 +49,6 @@ async def _is_shared(context: WorkerContext, project_id: int) -> bool:
 
 async def _share(context: WorkerContext, project_id: int) -> None:
     """Repeated, or cut off at any point, it comes to the same."""
-    settings = context.settings
     async with transaction(context.sessions) as session:
         # Two workers at once could each undo what the other did.
         lock = func.pg_try_advisory_xact_lock(func.hashtextextended(f"share {project_id}", 0))
@@ -57,12 +56,30 @@ async def _share(context: WorkerContext, project_id: int) -> None:
             return
         readers = await mirroring.project_readers(session, project_id)
         models = await mirroring.model_names(session, project_id)
-        key = settings.secrets.service_key.get_secret_value()
-        timeout = settings.tracking.timeout.total_seconds()
-        with Connection(settings.urls.mlflow_for_processes, key, timeout) as connection:
+        with open_connection(context.settings) as connection:
             await asyncio.to_thread(share_project, connection, readers.slug, models, readers.names)
         await mirroring.store_shared(session, readers)
     _log.info("members told", extra={"project_id": project_id, "revision": readers.revision})
+
+
+@scheduled("projects.reconcile", cron="23 * * * *")
+async def reconcile(context: WorkerContext) -> None:
+    """Find what MLflow shows to others than the members, whatever brought that about.
+
+    The chore above brings it back.
+    """
+    async with transaction(context.sessions) as session:
+        settled = await mirroring.list_settled(session)
+    try:
+        with open_connection(context.settings) as connection:
+            found = await asyncio.to_thread(list_out_of_step, connection, settled)
+    except TrackerError as error:
+        _log.info("members not compared", extra={"reason": str(error)})
+        return
+    if found:
+        _log.warning("members out of step in MLflow", extra={"projects": found})
+        async with transaction(context.sessions) as session:
+            await mirroring.share_slugs_again(session, found)
 
 
 @periodic(every=timedelta(seconds=15))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.jobs import queue
@@ -16,6 +16,8 @@ from backend.tracking.port import MirroredModel, ModelRecord, VersionRecord
 
 MIRROR_MODEL: Final = "registry.mirror"
 MIRROR_PRIORITY: Final = 5
+# A fit that was moved is recorded anew within seconds, however old the version is.
+AGE_OF_MOVED: Final = timedelta(seconds=12)
 
 
 async def enqueue_mirror(session: AsyncSession, model: Model) -> None:
@@ -104,7 +106,9 @@ async def _version_rows(session: AsyncSession, model_id: int) -> Sequence[Any]:
             ModelVersion.version,
             ModelVersion.fit_id,
             ModelVersion.mlflow_version.label("known"),
-            (func.now() - ModelVersion.created_at).label("age"),
+            case((Fit.moves > 0, AGE_OF_MOVED), else_=func.now() - ModelVersion.created_at).label(
+                "age"
+            ),
             Fit.mlflow_run_id.label("run_id"),
             Fit.estimator,
             User.username,

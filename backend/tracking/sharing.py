@@ -1,9 +1,11 @@
 """Gives MLflow the members of a project; light, so that the worker does it without a child."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
+from backend.tracking.experiments import list_experiments
 from backend.tracking.permissions import (
     Resource,
     find_holders,
@@ -12,10 +14,21 @@ from backend.tracking.permissions import (
     refusal,
     take_from_others,
 )
-from backend.tracking.rest import Connection
+from backend.tracking.rest import SERVICE_USERNAME, Connection
 
 _EXPERIMENT: Final = "/api/2.0/mlflow/experiments/get-by-name"
 _MODEL: Final = "/api/2.0/mlflow/registered-models/get"
+_MODELS: Final = "/api/2.0/mlflow/registered-models/search"
+_PAGE: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class SharedProject:
+    """A project's experiment and models by their names in MLflow, and who reads them."""
+
+    experiment: str
+    models: tuple[str, ...]
+    readers: frozenset[str]
 
 
 def share_project(
@@ -43,6 +56,40 @@ def share_project(
     for resource in resources:
         if lacking(holders, resource, readers) and _exists(connection, resource):
             give(connection, holders, resource, readers)
+
+
+def list_out_of_step(connection: Connection, projects: Iterable[SharedProject]) -> list[str]:
+    """Experiments of the projects that others than their readers read, or not all of them.
+
+    A few questions, however many projects; raises like `share_project`.
+    """
+    experiments = list_experiments(connection)
+    models = _list_models(connection)
+    holders = find_holders(connection)
+    found = []
+    for project in projects:
+        resources = [Resource.model(name) for name in project.models if name in models]
+        if project.experiment in experiments:
+            resources.append(Resource.experiment(experiments[project.experiment]))
+        if any(
+            holders.get(resource, set()) - {SERVICE_USERNAME} != project.readers
+            for resource in resources
+        ):
+            found.append(project.experiment)
+    return found
+
+
+def _list_models(connection: Connection) -> set[str]:
+    found: set[str] = set()
+    query = {"max_results": str(_PAGE)}
+    while True:
+        status, body = connection.get(_MODELS, **query)
+        if status != HTTPStatus.OK:
+            raise refusal(_MODELS, status, body)
+        found.update(row["name"] for row in body.get("registered_models", []))
+        if not body.get("next_page_token"):
+            return found
+        query["page_token"] = body["next_page_token"]
 
 
 def _exists(connection: Connection, resource: Resource) -> bool:

@@ -5,7 +5,7 @@ from typing import Final
 
 import streamlit as st
 
-from frontend import identity, text
+from frontend import identity, text, ways_in
 from frontend.account_history import draw_history
 from frontend.account_profile import draw_password, draw_profile
 from frontend.account_sessions import draw_sessions
@@ -28,9 +28,12 @@ def draw() -> None:
     page_title("Account", f"{text.plain(user.username)} · {user.role.value}")
     if notice := state.pop("notice"):
         st.success(text.plain(notice))
+    shown = dict(TABS)
+    if not ways_in.options().password:
+        del shown["Password"]
     # Only the open tab is drawn: the others ask the API for nothing.
-    tabs = st.tabs(list(TABS), key="part", bind="query-params")
-    for tab, (name, draw_tab) in zip(tabs, TABS.items(), strict=True):
+    tabs = st.tabs(list(shown), key="part", bind="query-params")
+    for tab, (name, draw_tab) in zip(tabs, shown.items(), strict=True):
         if tab.open:
             with tab, errors_shown(f"part_{name}"):
                 draw_tab()

@@ -11,11 +11,12 @@ import streamlit as st
 from backend.fits.schemas import FitOut
 from frontend import identity, permission, queries, text
 from frontend.client import NotThere, Refused
+from frontend.fit_data import FitData, data_of, draw_dataset_link, draw_why_no_rerun
 from frontend.moving import draw_move, fit_item
 from frontend.pages import PageName, go, link, mlflow_page, number_parameter
 from frontend.permission import Access
 from frontend.project_filter import draw_project_line
-from frontend.register import draw_registration, is_registering
+from frontend.register import draw_registration, is_registering, read_registration
 from frontend.share import draw_share
 from frontend.state import state
 from frontend.widgets import (
@@ -45,24 +46,25 @@ def draw() -> None:
     try:
         fit = identity.api().fit(fit_id)
         access = permission.access_to(fit.project_id)
+        data = data_of(fit, access)
     except NotThere:
         page_title(f"Fit {fit_id}")
         not_there("fit", fit_id)
         return
-    _draw_header(fit, access)
+    _draw_header(fit, access, data)
     match fit.state.value:
         case "queued" | "running":
             _draw_unfinished(fit)
         case "succeeded":
             _draw_results(fit)
         case "failed":
-            _draw_failure(fit, may_edit=access.may_edit)
+            _draw_failure(fit, may_refit=access.may_edit and not data.why_not)
         case _:
             st.info(text.plain(fit.progress_message) or "Cancelled.")
-    _draw_details(fit)
+    _draw_details(fit, data)
 
 
-def _draw_header(fit: FitOut, access: Access) -> None:
+def _draw_header(fit: FitOut, access: Access, data: FitData) -> None:
     page_title(text.plain(fit.name))
     with st.container(horizontal=True, vertical_alignment="center"):
         state_badge(fit)
@@ -73,13 +75,17 @@ def _draw_header(fit: FitOut, access: Access) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="fit_actions"):
         if fit.mlflow_url is not None:
             st.link_button("Open in MLflow ↗", mlflow_page(fit.mlflow_url))
-        if access.may_edit and not is_unfinished(fit) and st.button("Rerun", key="rerun"):
+        may_rerun = access.may_edit and not data.why_not and not is_unfinished(fit)
+        if may_rerun and st.button("Rerun", key="rerun"):
             again = identity.api().rerun_fit(fit.id, key=uuid.uuid4().hex)
             go(PageName.FIT, id=again.id)
-        item = fit_item(fit.id, fit.name)
+        registration = read_registration(fit)
+        item = fit_item(fit.id, fit.name, model=registration.model_name)
         draw_share(access, item)
         draw_move(access, item)
-        draw_registration(fit, may_edit=access.may_edit)
+        draw_registration(fit, registration, may_edit=access.may_edit)
+    if not is_unfinished(fit):
+        draw_why_no_rerun(access, data)
     # Timers stop when the browser leaves a page, not when the server does: one that fires while
     # the dialog leads to the model's page names this page, and Streamlit then clears that one.
     if fit.state.value == "succeeded" and fit.tracking == "pending" and not is_registering(fit):
@@ -146,14 +152,14 @@ def _waiting_text(fit: FitOut) -> str:
     return "Waiting for a worker …" if fit.state.value == "queued" else "Running …"
 
 
-def _draw_failure(fit: FitOut, *, may_edit: bool) -> None:
+def _draw_failure(fit: FitOut, *, may_refit: bool) -> None:
     if fit.error is None:
         st.error("This fit failed.")
         return
     column = f"Column **{text.plain(fit.error.column)}**: " if fit.error.column else ""
     st.error(column + text.plain(fit.error.message))
-    st.caption("The data are untouched. Change the file or the form, and run again.")
-    if may_edit:
+    if may_refit:
+        st.caption("The data are untouched. Change the file or the form, and run again.")
         link(PageName.NEW_FIT, "Change the form", dataset=fit.dataset_id, v=fit.version)
 
 
@@ -234,10 +240,11 @@ def _draw_worst_rows(fit: FitOut) -> None:
     st.caption(f"Rows count from 0; {text.counted(page.total, 'row')} were held out.")
 
 
-def _draw_details(fit: FitOut) -> None:
+def _draw_details(fit: FitOut, data: FitData) -> None:
     with st.expander("What was fitted"):
-        label = f"{text.plain(fit.dataset_name)}, version {fit.version}"
-        link(PageName.DATASET, f"Dataset {fit.dataset_id} · {label}", id=fit.dataset_id)
+        name = f"{text.plain(fit.dataset_name)}, version {fit.version}"
+        label = f"Dataset {fit.dataset_id} · {name}"
+        draw_dataset_link(fit.dataset_id, fit.version, label, is_seen=data.is_seen)
         parameters = ", ".join(f"{name} = {value}" for name, value in fit.params.items())
         facts = {
             "Target": fit.target,

@@ -9,6 +9,7 @@ import streamlit as st
 from backend.fits.schemas import FitOut
 from frontend import identity, permission, queries, text
 from frontend.client import Api, FitQuery
+from frontend.fit_data import data_of, draw_why_no_rerun
 from frontend.pages import PageName, go
 from frontend.project_filter import draw_project_filter
 from frontend.state import state
@@ -149,13 +150,16 @@ def _draw_actions(fits: dict[int, FitOut]) -> None:
         if st.button("Open", type="primary", key="open_fit"):
             go(PageName.FIT, id=fit.id)
         access = permission.access_to(fit.project_id)
+        data = data_of(fit, access)
         if is_unfinished(fit):
             if access.may_stop and st.button("Cancel", key="cancel_fit"):
                 api.cancel_fit(fit.id)
                 st.rerun()
-        elif access.may_edit and st.button("Rerun", key="rerun_fit"):
+        elif access.may_edit and not data.why_not and st.button("Rerun", key="rerun_fit"):
             _rerun(api, fit)
     permission.draw_why_not(access)
+    if not is_unfinished(fit):
+        draw_why_no_rerun(access, data)
 
 
 def _rerun(api: Api, fit: FitOut) -> None:

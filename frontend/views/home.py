@@ -4,7 +4,7 @@ import streamlit as st
 
 from backend.accounts.schemas import UserOut
 from backend.fits.schemas import FitOut
-from frontend import identity, permission, text
+from frontend import identity, permission, text, ways_in
 from frontend.client import FitQuery, NotThere
 from frontend.fit_form import fit_form
 from frontend.pages import PageName, go, link, mlflow_address
@@ -48,7 +48,13 @@ def _draw_mlflow_way() -> None:
 
 
 def _draw_password_notice(user: UserOut) -> None:
+    """For whoever came by a link and has no other way in."""
     if user.has_password:
+        return
+    options = ways_in.options()
+    # A page that was loaded anew knows only that without a provider it must have been a link.
+    by_link = state.came_by_link or options.provider is None
+    if not (options.password and by_link):
         return
     with st.container(border=True, key="no_password"):
         st.markdown("**Set a password so that you can sign in again.** The link works only once.")
@@ -114,7 +120,9 @@ def _draw_last_fits_live() -> None:
 def _draw_last_fits(fits: list[FitOut]) -> None:
     st.subheader("Your last fits", anchor=False)
     if not fits:
-        st.caption("None yet. The first one is two steps away: drop a file, press Run.")
+        writes = permission.may_write(identity.current_user())
+        how = " The first one is two steps away: drop a file, press Run." if writes else ""
+        st.caption(f"None yet.{how}")
         return
     # Row by row: on a phone the columns stand one below the other, and the order must stay.
     for first in range(0, len(fits), CARDS_IN_A_ROW):

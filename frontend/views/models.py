@@ -34,7 +34,9 @@ def draw() -> None:
     models = identity.models_api().models(query)
     if not models:
         filtered = query.project_id or query.name_contains or query.mine
-        st.info("No model matches these filters." if filtered else "Register a fit as a model.")
+        writes = permission.may_write(identity.current_user())
+        none = "Register a fit as a model." if writes else "No model is shared with you yet."
+        st.info("No model matches these filters." if filtered else none)
         return
     shown = text.counted(len(models), "model")
     st.caption(shown + ("; the others by filter" * (len(models) == MOST_MODELS)))

@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from backend.bootstrap import create_admin
+from backend.core.db import SessionFactory
 from backend.main import create_app
 from backend.migrate import upgrade
 from backend.settings import Settings
@@ -46,6 +47,12 @@ async def committing_app(committing_settings: Settings) -> AsyncIterator[FastAPI
     app = create_app(committing_settings)
     async with app.router.lifespan_context(app):
         yield app
+
+
+@pytest.fixture
+def committing_app_sessions(committing_app: FastAPI) -> SessionFactory:
+    sessions: SessionFactory = committing_app.state.sessions
+    return sessions
 
 
 @pytest.fixture

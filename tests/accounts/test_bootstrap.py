@@ -122,3 +122,18 @@ def test_create_admin_brings_an_administrator_back(empty: Settings) -> None:
     create_admin(empty, "ROOT", NEW_PASSWORD)
     found = _query(empty, "SELECT username, role, disabled_at FROM users")
     assert found == [("root", "admin", None)]
+    done = "SELECT action, actor_name, object_name, details FROM audit_events ORDER BY id"
+    assert _query(empty, done)[2:] == [
+        ("user.role_changed", "system", "root", {"from": "member", "to": "admin"}),
+        ("user.enabled", "system", "root", {}),
+        ("user.password_changed", "system", "root", {}),
+    ]
+
+
+def test_link_for_an_administrator_who_cannot_sign_in_is_audited(empty: Settings) -> None:
+    create_admin(empty, "root", PASSWORD)
+    auth = empty.auth.model_copy(update={"password_login": False})
+    assert first_signin_link(empty.model_copy(update={"auth": auth})) is not None
+    noted = "SELECT actor_name, object_name, details FROM audit_events WHERE action = %s"
+    noted = noted.replace("%s", "'user.invited'")
+    assert _query(empty, noted) == [("system", "root", {"purpose": "sign_in"})]

@@ -1,22 +1,24 @@
 """Whose account a person gets, told the provider's word; the tries of people who want another's."""
 
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 import httpx
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from backend.accounts.oidc_accounts import ProviderSignInRefused, find_or_make_account
 from backend.accounts.oidc_provider import Person
-from backend.core.access import Role
+from backend.accounts.user_repository import UserRepository, WaysIn
+from backend.core.access import SYSTEM, Role
 from backend.core.audit import Action
 from backend.core.db import transaction
 from backend.core.security import mail_key
 from backend.settings import OidcSettings
 from backend.tables import ExternalIdentity, User
 from tests.accounts.accounts import USERS, create, deeds
-from tests.accounts.oidc_people import ISSUER, OIDC, person
+from tests.accounts.oidc_people import ISSUER, OIDC, WAYS, person
 
 Sessions = async_sessionmaker[AsyncSession]
 MakeUser = Callable[..., Awaitable[User]]
@@ -28,7 +30,7 @@ LOOK_ALIKE = "mi\u212ae@example.org"
 
 async def _account(sessions: Sessions, who: Person, oidc: OidcSettings = OIDC) -> User:
     async with transaction(sessions) as session:
-        return await find_or_make_account(session, who, oidc, address="10.0.0.1")
+        return await find_or_make_account(session, who, oidc, ways=WAYS, address="10.0.0.1")
 
 
 async def _refusal(sessions: Sessions, who: Person) -> str:
@@ -101,11 +103,14 @@ async def test_own_address_changed_to_a_look_alike_is_not_verified(
 
 @pytest.mark.parametrize("email", ["ADA@X.ORG", "\u00c4da@x.org", LOOK_ALIKE, "\u0130da@x.org"])
 async def test_database_and_code_fold_addresses_alike(sessions: Sessions, email: str) -> None:
-    index = next(i for i in User.__table__.indexes if i.name == "uq_users_verified_email")
+    index = next(
+        i for i in User.metadata.tables["users"].indexes if i.name == "uq_users_verified_email"
+    )
     async with sessions() as session:
         session.add(User(username="ada", username_key="ada", role="member", email=email))
         await session.flush()
-        assert await session.scalar(select(index.expressions[0])) == mail_key(email)
+        folded = select(cast(ColumnElement[str], index.expressions[0])).select_from(User)
+        assert await session.scalar(folded) == mail_key(email)
 
 
 @pytest.mark.parametrize("email", ["a\ud800@example.org", "a\u0000@x.org", "nobody", ""])
@@ -130,6 +135,21 @@ async def test_role_by_groups_is_noted_as_no_deed_of_the_person(
     (noted,) = await deeds(sessions, Action.ROLE_CHANGED)
     assert (noted.actor_id, noted.actor_name, noted.address) == (None, "system", "10.0.0.1")
     assert noted.details == {"from": "member", "to": "admin", "by": "groups"}
+
+
+@pytest.mark.parametrize(
+    ("issuer", "counts"), [(ISSUER, True), (f"{ISSUER}/", True), ("https://other.example", False)]
+)
+async def test_administrator_of_the_present_provider_counts(
+    sessions: Sessions, issuer: str, counts: bool
+) -> None:
+    oidc = OidcSettings(issuer=ISSUER, client_id="c", admin_groups="chiefs")
+    chief = await _account(sessions, person("ada", groups=frozenset({"chiefs"})), oidc)
+    async with sessions() as session:
+        accounts = UserRepository(session, SYSTEM)
+        ways = WaysIn(by_password=True, issuer=issuer)
+        assert await accounts.someone_can_administer(ways) is counts
+        assert await accounts.can_administer(chief.id, ways) is counts
 
 
 async def test_sign_in_notes_when_the_identity_was_used(sessions: Sessions) -> None:

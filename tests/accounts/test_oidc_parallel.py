@@ -10,19 +10,21 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from backend.accounts.administration import get_for_change, remove_user
+from backend.accounts.administration import remove_user
 from backend.accounts.oidc_accounts import ProviderSignInRefused, find_or_make_account
+from backend.accounts.user_repository import UserRepository
 from backend.core.access import SYSTEM
 from backend.core.db import create_engine, create_sessions, transaction
 from backend.main import create_app
 from backend.migrate import upgrade
 from backend.settings import OidcSettings, Settings
 from backend.stack.postgres import EmbeddedPostgres
-from tests.accounts.oidc_people import OIDC, person
+from tests.accounts.oidc_people import OIDC, WAYS, person
 from tests.accounts.openid_providers import CLIENT_ID, brought_back, mock_provider
 from tests.conftest import make_settings
 
 PARALLEL = 8
+WAITING = "select 1 from pg_locks where not granted"
 
 
 async def test_one_of_parallel_returns_wins_and_one_account_is_made(
@@ -67,9 +69,6 @@ async def test_one_of_parallel_returns_wins_and_one_account_is_made(
     assert found == (1, 1)
 
 
-_WAITING = "select 1 from pg_locks where not granted"
-
-
 async def test_sign_in_during_the_deletion_of_its_account_is_refused_and_holds_nobody_up(
     make_database: Callable[[str], Settings],
 ) -> None:
@@ -79,18 +78,25 @@ async def test_sign_in_during_the_deletion_of_its_account_is_refused_and_holds_n
 
     async def sign_in() -> int:
         async with transaction(sessions) as session:
-            user = await find_or_make_account(session, person("ada"), OIDC, address="10.0.0.1")
+            user = await find_or_make_account(
+                session, person("ada"), OIDC, ways=WAYS, address="10.0.0.1"
+            )
             return user.id
 
-    user_id = await sign_in()
-    async with transaction(sessions) as session:
-        user = await get_for_change(session, SYSTEM, user_id)
-        again = asyncio.create_task(sign_in())
-        async with sessions() as watching:
-            while (await watching.execute(text(_WAITING))).first() is None:
-                await asyncio.sleep(0.01)
-        await remove_user(session, SYSTEM, user)
-    with pytest.raises(ProviderSignInRefused) as refused:
-        await again
-    assert refused.value.problem_code == "oidc_account_closed"
-    await engine.dispose()
+    try:
+        user_id = await sign_in()
+        async with transaction(sessions) as session:
+            user = await UserRepository(session, SYSTEM).get(user_id, for_update=True)
+            again = asyncio.create_task(sign_in())
+            async with sessions() as watching:
+                # It waits for the account, or the time is up.
+                for _ in range(500):
+                    if (await watching.execute(text(WAITING))).first() is not None:
+                        break
+                    await asyncio.sleep(0.01)
+            await remove_user(session, SYSTEM, user, own)
+        with pytest.raises(ProviderSignInRefused) as refused:
+            await again
+        assert refused.value.problem_code == "oidc_account_closed"
+    finally:
+        await engine.dispose()

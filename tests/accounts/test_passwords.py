@@ -57,7 +57,33 @@ async def test_common_password_is_refused_with_a_reason_and_advice(password: str
 @pytest.mark.parametrize(
     "password",
     [
+        "ada ada ada ada",
+        "Lovelace-Ada-Lovelace!",
+        "ada.king@example.org",
+        "goodfit goodfit!",
+        "password password",
+        "PASSWORD password 1",
+        "hello hello hello",
+        "lovelace1 lovelace2",
+        "summer summer 2026",
+    ],
+)
+async def test_password_of_repetitions_or_of_the_account_is_refused(password: str) -> None:
+    reason = await _reason(password)
+    assert reason is not None
+    assert reason.startswith("What is repeated, or is the account's name or address, does not")
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
         "correct horse battery",
+        "my dog is brown",
+        "another good one",
+        "ada has a brown dog",
+        "very very good dog",
+        "x7$Kq-9vL!pz2",
+        '!!!"$%&/()=?',
         "nothing but lower case",
         "ohne Umlaute geht es \u00fc",
         "kept in a drawer under the blue lamp " * 20,
@@ -70,9 +96,9 @@ async def test_long_password_is_taken_without_rules_of_composition(password: str
 @pytest.mark.parametrize(
     ("password", "kind"),
     [
-        ("eleven char", "too_short"),
+        ("eleven char", "string_too_short"),
         (" " * 12, "value_error"),
-        ("x" * 1_001, "too_long"),
+        ("x" * 1_001, "string_too_long"),
         ("with a \x00 in the middle", "value_error"),
         ("password1234", "password_too_common"),
     ],
@@ -85,6 +111,23 @@ async def test_admin_making_an_account_is_told_what_is_wrong_with_its_password(
     assert fields(answer) == ["password"]
     assert answer.json()["errors"][0]["type"] == kind
     assert password not in answer.text
+
+
+async def test_short_password_is_told_in_characters(sign_in: SignIn) -> None:
+    ada = await sign_in("ada")
+    answer = await ada.post(CHANGE, json={"old_password": PASSWORD, "new_password": "short"})
+    assert [problem["msg"] for problem in answer.json()["errors"]] == [
+        "String should have at least 12 characters"
+    ]
+
+
+async def test_changing_with_a_wrong_old_password_tells_nothing_of_it_by_a_weak_new_one(
+    sign_in: SignIn,
+) -> None:
+    ada = await sign_in("ada")
+    for old in ("a wrong guess", PASSWORD):
+        body = {"old_password": old, "new_password": "password1234"}
+        assert fields(await ada.post(CHANGE, json=body)) == ["new_password"]
 
 
 async def test_blanks_around_a_password_belong_to_it(

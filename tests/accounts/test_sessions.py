@@ -341,10 +341,9 @@ async def test_parallel_guesses_are_all_counted(
 
     async def guess() -> int:
         try:
-            async with transaction(sessions) as session:
-                await service.sign_in(
-                    session, username=user.username, password="no", client=HERE, settings=settings
-                )
+            await service.sign_in(
+                sessions, username=user.username, password="no", client=HERE, settings=settings
+            )
         except AppError as error:
             return error.status
         return 200

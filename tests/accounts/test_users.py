@@ -224,6 +224,34 @@ async def test_own_new_mail_address_is_not_verified(sign_in: SignIn) -> None:
     assert other.json()["email_verified"] is False
 
 
+async def test_verifying_an_address_that_stays_is_audited(
+    sign_in: SignIn, sessions: Sessions
+) -> None:
+    admin, ada = await sign_in("root", Role.ADMIN), await sign_in("ada")
+    own = (await ada.patch(ME, json={"email": "ada@example.org"})).json()
+    for _ in range(2):
+        verified = await admin.patch(f"{USERS}/{own['id']}", json={"email": "ada@example.org"})
+        assert verified.json()["email_verified"] is True
+    rows = [row for row in await deeds(sessions, Action.USER_UPDATED) if row.actor_name == "root"]
+    assert [row.details for row in rows] == [{"fields": ["email_verified"]}]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"username": "a b"}, "Letters, digits and . @ + - _ only, and a letter or digit first."),
+        ({"username": "a"}, "String should have at least 2 characters"),
+        ({"username": "ada", "email": "nowhere"}, "This is no mail address."),
+    ],
+)
+async def test_refused_name_or_address_is_explained_without_a_pattern(
+    sign_in: SignIn, body: dict[str, str], said: str
+) -> None:
+    admin = await sign_in("root", Role.ADMIN)
+    answer = await admin.post(USERS, json=body)
+    assert [problem["msg"] for problem in answer.json()["errors"]] == [said]
+
+
 async def test_stale_change_of_ones_own_account_is_refused(sign_in: SignIn) -> None:
     ada = await sign_in("ada")
     etag = (await ada.get(ME)).headers["etag"]

@@ -211,8 +211,8 @@ async def test_what_a_fit_leaves_can_be_told_to_mlflow(
     context = WorkerContext(settings, sessions, blobs, ChildProcesses(()))
     prepared = await prepare_record(context, fit_id, tmp_path)
     assert prepared is not None
-    record, readers = prepared
-    assert readers.slug == record.experiment
+    record = prepared.told
+    assert prepared.readers.slug == record.experiment
     assert (record.output.task, record.username, record.target) == (task, "ada", target)
     assert record.model_sha256 == artifacts["model"]
     assert record.readers == ["ada"]

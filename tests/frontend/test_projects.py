@@ -126,7 +126,13 @@ def test_member_leaves_and_the_project_is_gone(sign_in: Open, world: World) -> N
 
 def test_last_owner_is_told_why_they_cannot_leave(sign_in: Open, world: World) -> None:
     _share(world)
-    app = press(sign_in("ada", "project", id=str(TEAM), tab="Members"), "Leave this project")
+    app = sign_in("ada", "project", id=str(TEAM), tab="Members")
+    assert "You cannot leave: nobody else owns this project. Give it to somebody" in said(app)
+    assert "Leave this project" not in labels(app)
+    world.projects.members[TEAM]["bob"] = ProjectRole.OWNER
+    app = press(app.run(), "Leave this project")
+    assert "nobody else owns this project" not in said(app)
+    del world.projects.members[TEAM]["bob"]
     app = app.button(key="leave_now.confirm").click().run()
     assert "This is the project's last owner." in said(app)
     assert "ada" in world.projects.members[TEAM]

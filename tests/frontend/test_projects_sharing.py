@@ -90,6 +90,17 @@ def test_move_without_another_project_says_so(sign_in: Open) -> None:
     assert "You own no other project" in said(app)
 
 
+def test_fit_of_a_model_moves_with_the_model(sign_in: Open, world: World) -> None:
+    add_model(world, 3, [42])
+    app = sign_in("ada", "fit", id="42")
+    assert "It is a version of penguin mass 3: move the model, and it goes along." in said(app)
+    assert "Move" not in labels(app)
+    app = press(app, "Share")
+    assert "share.what" not in [choice.key for choice in app.segmented_control]
+    app = _fill(app, "bob")
+    assert world.projects.members[1]["bob"] is ProjectRole.VIEWER
+
+
 def test_only_owners_are_offered_a_move(sign_in: Open, world: World) -> None:
     add_model(world, 3, [41])
     world.projects.members[1]["bob"] = ProjectRole.EDITOR

@@ -88,7 +88,7 @@ def test_editor_changes_but_does_not_move(sign_in: Open, world: World) -> None:
 
 def test_administrator_is_offered_all_in_a_foreign_project(sign_in: Open, world: World) -> None:
     world.passwords["admin"] = world.passwords["ada"]
-    app = sign_in("admin", "fit", id="42")
+    app = sign_in("admin", "fit", id="43")
     assert {"Rerun", "Share", "Move"} <= set(labels(app))
     app = go_to(app, "project", id="2", tab="Members")
     assert "You see it as an administrator." in said(app)

@@ -117,6 +117,65 @@ async def test_an_owner_who_is_disabled_does_not_count(sign_in: SignIn, sessions
     assert refused(leaving) == (409, "last_owner")
 
 
+async def test_an_owner_who_may_only_read_does_not_count(
+    sign_in: SignIn, sessions: Sessions
+) -> None:
+    ada, ben = await sign_in("ada"), await sign_in("ben")
+    root = await sign_in("root", Role.ADMIN)
+    project = await make_project(ada)
+    await share(ada, project, ben="owner")
+    ids = [(await client.get(f"{V1}/users/me")).json()["id"] for client in (ada, ben)]
+    demoted = await root.patch(f"{V1}/users/{ids[1]}", json={"role": "viewer"})
+    assert demoted.status_code == 200, demoted.text
+    url = f"{V1}/projects/{project}/members"
+    assert refused(await ada.delete(f"{url}/ada")) == (409, "last_owner")
+    assert refused(await ada.put(f"{url}/ada", json={"role": "editor"})) == (409, "last_owner")
+    async with sessions() as session:
+        held = [[row.project.id for row in await service.holdings(session, one)] for one in ids]
+    assert project in held[0]
+    assert project not in held[1]
+
+
+async def test_an_administrator_puts_the_heir_in_the_place_of_all_owners(
+    sign_in: SignIn, sessions: Sessions
+) -> None:
+    ada, _ben = await sign_in("ada"), await sign_in("ben")
+    root, dora = await sign_in("root", Role.ADMIN), await sign_in("dora")
+    project = await make_project(dora)
+    await share(dora, project, ada="owner", ben="owner")
+    async with sessions() as session:
+        gone = update(User).where(User.username == "dora")
+        await session.execute(gone.values(disabled_at=User.created_at))
+        less = update(User).where(User.username == "ben")
+        await session.execute(less.values(role="viewer"))
+        await session.commit()
+    url = f"{V1}/projects/{project}/transfer"
+    assert (await root.post(url, json={"username": "ada"})).status_code == 200
+    assert await members(ada, project) == {"ada": "owner", "ben": "editor", "dora": "editor"}
+
+
+async def test_nobody_finds_out_by_sharing_who_has_an_account(sign_in: SignIn) -> None:
+    ada, ben = await sign_in("ada"), await sign_in("ben")
+    root = await sign_in("root", Role.ADMIN)
+    project = await make_project(ada)
+    base, role = f"{V1}/projects/{project}", {"role": "viewer"}
+    for number in range(29):
+        unknown = await ada.put(f"{base}/members/nobody{number}", json=role)
+        assert unknown.status_code == 422
+        assert (await ada.put(f"{base}/members/ben", json=role)).status_code == 200
+    handed = await ada.post(f"{base}/transfer", json={"username": "nobody"})
+    assert (handed.status_code, handed.json()["errors"][0]["loc"]) == (422, ["body", "username"])
+    for name in ("ben", "nobody"):
+        limited = await ada.put(f"{base}/members/{name}", json=role)
+        assert limited.status_code == 429
+        assert 14 * 60 < int(limited.headers["Retry-After"]) < 16 * 60
+    assert (await ada.post(f"{base}/transfer", json={"username": "ben"})).status_code == 429
+    own = await make_project(ben)
+    assert (await ben.put(f"{V1}/projects/{own}/members/ada", json=role)).status_code == 200
+    assert (await root.put(f"{base}/members/nobody", json=role)).status_code == 422
+    assert (await ada.delete(f"{base}/members/ben")).status_code == 204
+
+
 async def test_the_old_owner_edits_after_a_transfer(sign_in: SignIn) -> None:
     ada, ben = await sign_in("ada"), await sign_in("ben")
     project = await make_project(ada)

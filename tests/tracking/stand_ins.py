@@ -52,7 +52,7 @@ class Api(ThreadingHTTPServer):
                 "active": username is not None,
                 "username": username,
                 "role": role,
-                "scope": SCOPES.get(content["token"], "write"),
+                "scope": SCOPES.get(content["token"], "write") if username else None,
                 "project_id": 1 if content["token"] == "gf_anna_in_one_project" else None,
             }
         if path == "/api/v1/internal/tickets/redeem" and content["ticket"] in self.tickets:
