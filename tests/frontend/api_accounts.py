@@ -188,8 +188,10 @@ def add_users(app: FastAPI, world: World, user: Any) -> None:
         if data.username in world.users:
             raise Refusal(409, "This user name is taken.", code="name_taken")
         world.add_user(data.username, data.role, has_password=data.password is not None)
-        made = world.users[data.username]
-        invitation = _invite(world, made) if data.password is None else None
+        made = world.users[data.username].model_copy(update={"email": data.email})
+        world.users[data.username] = made
+        is_invited = data.password is None and world.accounts.options.password
+        invitation = _invite(world, made) if is_invited else None
         return UserCreated(**world.users[data.username].model_dump(), invitation=invitation)
 
 

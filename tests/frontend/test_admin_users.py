@@ -48,6 +48,7 @@ def test_account_without_password_is_an_invitation_shown_once(sign_in: Open, adm
     assert "It lets **newton** choose a password" in texts(app)
     app = press(app, "I have copied it")
     assert not app.code
+    assert "Tell the person the password" not in texts(app)
     assert "newton" in set(app.dataframe[0].value["User name"])
 
 

@@ -1,6 +1,7 @@
 """Fits whose dataset stayed in another project."""
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from backend.core.access import ProjectRole
 from backend.fits.states import FitState
@@ -24,8 +25,8 @@ def shared(world: World) -> World:
     return world
 
 
-def _targets(app: object) -> list[str]:
-    return [link.proto.label for link in app.get("page_link")]  # type: ignore[attr-defined]
+def _targets(app: AppTest) -> list[str]:
+    return [link.proto.label for link in app.get("page_link")]
 
 
 def test_fit_of_an_unseen_dataset_cannot_be_rerun(sign_in: Open, shared: World) -> None:

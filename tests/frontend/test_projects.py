@@ -150,6 +150,9 @@ def test_owner_gives_the_project_away(sign_in: Open, world: World) -> None:
 def test_owner_archives_and_takes_out_again(sign_in: Open, world: World) -> None:
     _share(world)
     app = press(sign_in("ada", "project", id=str(TEAM), tab="Settings"), "Archive")
+    assert "becomes read-only; planned retrainings do not start" in said(app)
+    world.projects.members[TEAM]["bob"] = ProjectRole.VIEWER
+    assert "read-only for all of its 2 members; planned" in said(app.run())
     app = press(app, "Archive this project")
     assert world.projects.found[TEAM].archived
     assert "Take it out of the archive" in said(app)

@@ -61,6 +61,7 @@ def test_new_account_of_the_provider_needs_no_password(
     boxes["User name"].set_value("newton")
     boxes["Mail"].set_value(mail)
     app = press(app, "Create account")
+    assert (world.users["newton"].email or "") == mail
     assert f"The account newton is made. {notice}" in said(app)
     assert "Tell the person the password" not in said(app)
     assert not app.code
