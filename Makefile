@@ -7,7 +7,7 @@ BIN := .venv/bin
 UP ?=
 PYTEST ?=
 # Much of a test's time is waiting for processes; tests of one file share what they started.
-PARALLEL ?= -n auto --maxprocesses 4 --dist loadfile
+PARALLEL ?= -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 BENCH ?=
 
 UV = $(shell command -v uv || printf %s $(BIN)/uv)

@@ -1,19 +1,19 @@
 """One embedded Postgres per test process, its schema built by Alembic; each test rolls back."""
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from backend.accounts import users
 from backend.core.access import Role, Viewer
 from backend.core.db import create_engine
-from backend.core.security import hash_password, name_key
+from backend.core.security import name_key
 from backend.main import create_app
 from backend.migrate import upgrade
 from backend.settings import DatabaseSettings, SecretSettings, Settings
@@ -21,6 +21,8 @@ from backend.stack.postgres import EmbeddedPostgres
 from backend.tables import User
 
 PASSWORD = "correct horse battery"
+# The product's own hashes are dear on purpose; a hash says itself how dear it is.
+CHEAP_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 DATA = Path(__file__).parent / "data"
 SignIn = Callable[..., Awaitable[httpx.AsyncClient]]
 
@@ -97,15 +99,15 @@ async def anonymous(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 async def make_user(
     sessions: async_sessionmaker[AsyncSession],
 ) -> Callable[..., Awaitable[User]]:
-    hashed = await asyncio.to_thread(hash_password, PASSWORD)
-
-    async def make(username: str, role: Role = Role.MEMBER) -> User:
+    async def make(
+        username: str, role: Role = Role.MEMBER, password_hash: str = CHEAP_HASH
+    ) -> User:
         async with sessions() as session:
             user = User(
                 username=username,
                 username_key=name_key(username),
                 role=role.value,
-                password_hash=hashed,
+                password_hash=password_hash,
             )
             await users.add_user(session, user)
             await session.commit()
