@@ -7,7 +7,7 @@ BIN := .venv/bin
 UP ?=
 PYTEST ?=
 # Much of a test's time is waiting for processes; tests of one file share what they started.
-PARALLEL ?= -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+PARALLEL ?= -n auto --maxprocesses 4 --dist loadfile
 BENCH ?=
 
 UV = $(shell command -v uv || printf %s $(BIN)/uv)
