@@ -121,4 +121,5 @@ async def test_tries_beyond_the_limit_show_once_in_the_audit(
     for _ in range(3):
         assert (await sign_in_with(anonymous, "ada", PASSWORD)).status_code == 429
     rows = [row for row in await deeds(sessions, Action.SIGN_IN_FAILED) if row.outcome == "denied"]
-    assert [(row.actor_name, row.details) for row in rows] == [("ada", {"reason": "too_many"})]
+    # Tests with real parallel connections leave rows of their own.
+    assert [row.details for row in rows if row.actor_name == "ada"] == [{"reason": "too_many"}]
