@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 from argon2 import PasswordHasher
 from fastapi import FastAPI
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from backend.accounts import users
@@ -18,7 +20,7 @@ from backend.main import create_app
 from backend.migrate import upgrade
 from backend.settings import DatabaseSettings, SecretSettings, Settings
 from backend.stack.postgres import EmbeddedPostgres
-from backend.tables import User
+from backend.tables import AuditEvent, User
 
 PASSWORD = "correct horse battery"
 # The product's own hashes are dear on purpose; a hash says itself how dear it is.
@@ -54,6 +56,9 @@ def make_settings(url: str, home: Path) -> Settings:
 def settings(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     made = make_settings(postgres.url("goodfit"), tmp_path_factory.mktemp("home"))
     upgrade(made)
+    # One MLflow serves all tests, and knows fits by number: apart from those that tests make up.
+    with psycopg.connect(postgres.url("goodfit"), autocommit=True) as connection:
+        connection.execute("ALTER TABLE fits ALTER COLUMN id RESTART WITH 10000000")
     return made
 
 
@@ -61,6 +66,10 @@ def settings(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactor
 async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
     engine = create_engine(settings.database)
     yield engine
+    async with engine.connect() as connection:
+        for table in (User, AuditEvent):
+            left = await connection.scalar(select(func.count()).select_from(table))
+            assert left == 0, f"a test committed to {table.__tablename__}, which all tests share"
     await engine.dispose()
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 from sqlalchemy import func, select, update
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from backend.accounts import attempts, service
 from backend.accounts.service import Client
@@ -293,18 +293,14 @@ async def test_the_sweep_forgets_what_ended_long_ago_and_nothing_else(
 
 
 @pytest.fixture
-async def real(engine: AsyncEngine) -> AsyncIterator[tuple[Sessions, User]]:
-    """Sessions that really commit, and a user of their own."""
-    sessions = create_sessions(engine)
+async def real(committing_app_sessions: Sessions) -> tuple[Sessions, User]:
+    """Sessions that really commit, in a database for that, and a user of their own."""
     name = f"parallel-{secrets.token_hex(4)}"
     hashed = await asyncio.to_thread(hash_password, PASSWORD)
-    async with transaction(sessions) as session:
+    async with transaction(committing_app_sessions) as session:
         user = User(username=name, username_key=name_key(name), role="member", password_hash=hashed)
         session.add(user)
-    yield sessions, user
-    # The audit refers to the user and cannot be deleted; without a password nobody enters.
-    async with transaction(sessions) as session:
-        await session.execute(update(User).where(User.id == user.id).values(deleted_at=func.now()))
+    return committing_app_sessions, user
 
 
 async def test_of_eight_parallel_uses_of_a_refresh_token_at_most_one_works(

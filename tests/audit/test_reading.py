@@ -93,7 +93,7 @@ async def test_actor_is_found_under_look_alike_names(
 ) -> None:
     await sign_in("ada")
     admin = await sign_in("root", Role.ADMIN)
-    wrong = {"username": "ＡＤＡ", "password": "not the right one"}  # noqa: RUF001
+    wrong = {"username": "ＡＤＡ", "password": "not the right one"}  # noqa: RUF001  # a look-alike
     assert (await anonymous.post(f"{V1}/auth/token", data=wrong)).status_code == 401
     found = [event["action"] for event in await events(admin, actor=name)]
     assert found == ["session.refused", "session.opened"]

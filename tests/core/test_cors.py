@@ -75,7 +75,7 @@ async def test_even_an_unexpected_error_can_be_read(client: httpx.AsyncClient) -
 
     transport = client._transport
     assert isinstance(transport, httpx.ASGITransport)
-    transport.app.state.sessions = transport.app.state.read_sessions = broken  # type: ignore[attr-defined]
+    transport.app.state.sessions = transport.app.state.read_sessions = broken  # type: ignore[attr-defined]  # ASGI apps have no state
     headers = {"Origin": OURS, "Authorization": "Bearer x"}
     answer = await client.get("/api/v1/fits", headers=headers)
     assert answer.status_code == 500

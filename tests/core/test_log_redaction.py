@@ -124,7 +124,7 @@ def test_real_processes_keep_no_secret_in_logs_or_database(edge: Edge) -> None:
     assert min(map(len, secrets)) > 15
     tables = edge.rows("select tablename from pg_tables where schemaname = 'public'")
     # The tables are our own.
-    statements = [f'select t::text from "{table}" t' for (table,) in tables]  # noqa: S608
+    statements = [f'select t::text from "{table}" t' for (table,) in tables]  # noqa: S608  # the catalogue's
     stored = "\n".join(str(edge.rows(statement)) for statement in statements)
     logged = edge.logged()
     assert "session.opened" in stored

@@ -21,7 +21,7 @@ def change(sessions: async_sessionmaker[AsyncSession]) -> Change:
 
     async def apply(job_id: int, assignment: str) -> None:
         async with sessions() as session:
-            statement = text(f"update pgqueuer set {assignment} where id = :id")  # noqa: S608
+            statement = text(f"update pgqueuer set {assignment} where id = :id")  # noqa: S608  # from this file
             await session.execute(statement, {"id": job_id})
             await session.commit()
 
