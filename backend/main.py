@@ -24,6 +24,7 @@ from backend.core.logs import configure_logging
 from backend.core.observability import RequestContext, UncaughtErrors
 from backend.core.pagination import CursorSigner
 from backend.core.schemas import Problem
+from backend.datasets.processes import TableProcesses
 from backend.operations.health import router as health
 from backend.operations.metrics import router as metrics
 from backend.rendering import Renderer
@@ -75,12 +76,16 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.read_sessions = create_read_sessions(engine)
         app.state.renderer = renderer
         renderer.warm_up()
+        tables = TableProcesses(settings.uploads)
+        app.state.tables = tables
+        tables.warm_up()
         gc.collect()
         gc.freeze()  # what was imported lives forever; collecting it again costs tail latency
         try:
             yield
         finally:
             renderer.close()
+            tables.close()
             await engine.dispose()
 
     app = FastAPI(

@@ -206,6 +206,15 @@ class UploadSettings(_Area):
         1_000_000_000, ge=1_000, description="Most bytes in an archive, and of its images' pixels"
     )
     max_json_bytes: int = Field(10_000_000, ge=1_000, description="Largest JSON request body")
+    max_inflated_bytes: int = Field(
+        8_000_000_000, ge=1_000, description="Most bytes in a compressed file"
+    )
+    max_memory_bytes: int = Field(
+        3_000_000_000, ge=500_000_000, description="Memory of one process that reads tables"
+    )
+    quota_bytes: int = Field(
+        20_000_000_000, ge=1_000, description="Most bytes that one user may keep in versions"
+    )
 
 
 class FitSettings(_Area):

@@ -6,7 +6,9 @@ from typing import Any, Final
 
 import streamlit as st
 
-from backend.datasets.schemas import DatasetOut, ProfileOut, RecipeOut
+from backend.datasets.profile_schemas import ProfileOut
+from backend.datasets.recipe_schemas import RecipeOut
+from backend.datasets.schemas import DatasetOut
 from frontend import identity, text
 from frontend.client import ApiError, SignedOut
 from frontend.pages import PageName, go

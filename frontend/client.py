@@ -20,14 +20,9 @@ from pydantic import BaseModel
 
 from backend.accounts.schemas import SessionList, TicketOut, TokenOut, UserOut
 from backend.core.schemas import Page, Problem
-from backend.datasets.schemas import (
-    DatasetOut,
-    ImageList,
-    PreviewOut,
-    ProfileOut,
-    RecipeOut,
-    VersionOut,
-)
+from backend.datasets.profile_schemas import ProfileOut
+from backend.datasets.recipe_schemas import RecipeOut
+from backend.datasets.schemas import DatasetOut, ImageList, PreviewOut, VersionOut
 from backend.fits.schemas import (
     EstimatorList,
     FitCreate,

@@ -8,7 +8,8 @@ from typing import Final, Literal
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from backend.datasets.schemas import ColumnOut, DatasetOut, ProfileOut
+from backend.datasets.profile_schemas import ColumnOut, ProfileOut
+from backend.datasets.schemas import DatasetOut
 from backend.fits.schemas import EstimatorOut, FitCreate, FitOut
 from frontend import identity, queries, text
 from frontend.client import ApiError, Refused, SignedOut
@@ -94,7 +95,8 @@ def _draw_task(form: _Form, target: str) -> Task:
     classes: Task = "binary" if column.distinct == TWO_CLASSES else "multiclass"
     if column.role != "numeric":
         return classes
-    if column.distinct > FEW_VALUES:
+    # Not counted yet: a large table, so hardly a number that stands for a class.
+    if column.distinct is None or column.distinct > FEW_VALUES:
         return "regression"
     as_class = st.segmented_control(
         "Read it as",

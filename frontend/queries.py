@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from backend.datasets.schemas import ProfileOut
+from backend.datasets.profile_schemas import ProfileOut
 from backend.fits.schemas import EstimatorOut
 from backend.serving.schemas import SchemaOut
 from frontend.caching import cached_per_user

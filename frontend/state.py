@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 from backend.accounts.schemas import LinkInfo, SignInOptions, UserOut
-from backend.datasets.schemas import RecipeOut
+from backend.datasets.recipe_schemas import RecipeOut
 from backend.serving.schemas import PredictOut
 from frontend.client import RefreshGuard, Tokens
 

@@ -18,7 +18,7 @@ AppError
 """
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, TypedDict
+from typing import Any, ClassVar, TypedDict
 
 
 class FieldProblem(TypedDict):
@@ -53,9 +53,20 @@ class AppError(Exception):
         self.headers = dict(headers or {})
         self.problem_code = code or self.code
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors travel between processes; their constructors differ, their content does not."""
+        return _restored, (type(self), self.args, self.__dict__)
+
     @property
     def title(self) -> str:
         return (type(self).__doc__ or "").partition("\n")[0]
+
+
+def _restored(kind: type[AppError], args: tuple[Any, ...], content: dict[str, Any]) -> AppError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(content)
+    return error
 
 
 class Unauthenticated(AppError):

@@ -51,9 +51,15 @@ def version_out(row: DatasetVersion) -> VersionOut:
             "file_name": row.file_name,
             "origin": row.origin,
             "warnings": row.warnings,
+            "doubts": row.doubts,
+            "source": row.source,
+            "profile_state": row.profile.state,
+            "created_by": row.creator.username,
             "created_at": row.created_at,
             "recipe": row.recipe,
             "parent_version": row.parent_version,
+            "replay_of": row.replay_of,
+            "inputs": row.inputs,
         }
     )
 

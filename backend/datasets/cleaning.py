@@ -6,7 +6,7 @@ from dataclasses import asdict
 import polars as pl
 
 from backend.core.errors import FieldProblem, Unprocessable
-from backend.datasets.schemas import StepOut
+from backend.datasets.recipe_schemas import StepOut
 from backend.science.recipes.apply import apply_recipe
 from backend.science.recipes.problem import RecipeProblem
 from backend.science.recipes.steps import AnyStep
@@ -35,4 +35,7 @@ def clean(
             for blame in problem.blames
         ]
         raise Unprocessable(str(problem), errors=errors) from None
-    return cleaned.frame, [StepOut(**asdict(report)) for report in cleaned.reports]
+    return cleaned.frame, [
+        StepOut(**asdict(report), columns_added=[], columns_dropped=[])
+        for report in cleaned.reports
+    ]

@@ -18,8 +18,8 @@ from backend.core.schemas import Id, VersionNumber
 from backend.datasets import service
 from backend.datasets.bodies import contents, version_out
 from backend.datasets.intake import workspace
+from backend.datasets.recipe_schemas import RecipeOut, RecipeRequest
 from backend.datasets.repository import VersionRepository
-from backend.datasets.schemas import RecipeOut, RecipeRequest
 
 CLEAN: Final = "backend.datasets.cleaning:clean"
 # body, steps, its number, its kind: the kind is pydantic's own addition.
@@ -73,6 +73,7 @@ async def apply_recipe(
     dry_run: Annotated[bool, Query()] = False,
 ) -> RecipeOut:
     """Clean a version into the next one; a dry run tells what each step would do."""
+    steps_wanted = data.steps or []
     dataset = await service.writable_dataset(session, viewer, dataset_id)
     parent = await VersionRepository(session, viewer).get(dataset_id, version)
     if dataset.kind != "table":
@@ -81,12 +82,12 @@ async def apply_recipe(
     await session.close()
     blobs = request.app.state.blobs
     async with HEAVY_WORK:
-        frame, steps = await run_in_threadpool(_clean, blobs, parent.parquet_sha256, data.steps)
+        frame, steps = await run_in_threadpool(_clean, blobs, parent.parquet_sha256, steps_wanted)
     answer = RecipeOut(steps=steps, rows=frame.height, columns=frame.width, version=None)
     if dry_run:
         response.status_code = status.HTTP_200_OK
         return answer
-    recipe = [step.model_dump(mode="json") for step in data.steps]
+    recipe = [step.model_dump(mode="json") for step in steps_wanted]
     with workspace() as folder:
         upload, typed = await run_in_threadpool(
             contents,

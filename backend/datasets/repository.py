@@ -3,7 +3,7 @@
 from operator import attrgetter
 
 from sqlalchemy import Select, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import defer, joinedload
 
 from backend.core.pagination import CursorSigner, PageRequest, SortKey, fetch_page
 from backend.core.repository import ScopedRepository
@@ -29,7 +29,10 @@ class DatasetRepository(ScopedRepository[Dataset]):
             .where(Dataset.trashed_at.is_(None))
             .options(
                 joinedload(Dataset.creator),
-                joinedload(Dataset.latest).defer(DatasetVersion.columns, raiseload=True),
+                joinedload(Dataset.latest).options(
+                    defer(DatasetVersion.columns, raiseload=True),
+                    joinedload(DatasetVersion.profile),
+                ),
             )
         )
 
@@ -67,6 +70,7 @@ class VersionRepository(ScopedRepository[DatasetVersion]):
             .join(Dataset, Dataset.id == DatasetVersion.dataset_id)
             .where(visible_in_project(Dataset.project_id, self.viewer))
             .where(Dataset.trashed_at.is_(None))
+            .options(joinedload(DatasetVersion.creator), joinedload(DatasetVersion.profile))
         )
 
     async def get(self, dataset_id: int, version: int) -> DatasetVersion:

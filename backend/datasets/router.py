@@ -16,16 +16,14 @@ from backend.core.schemas import Id, Page, StorableText, VersionNumber
 from backend.datasets import service
 from backend.datasets.bodies import UPLOAD_BODY, contents, received, version_out
 from backend.datasets.downloads import open_download
+from backend.datasets.profile_schemas import ColumnOut, ProfileOut, SuggestedTarget
 from backend.datasets.repository import DatasetRepository, VersionRepository
 from backend.datasets.schemas import (
-    ColumnOut,
     DatasetFilter,
     DatasetOut,
     DatasetUpdate,
     DownloadFormat,
     PreviewOut,
-    ProfileOut,
-    SuggestedTarget,
     VersionOut,
 )
 from backend.tables import Dataset
@@ -35,7 +33,7 @@ router = APIRouter(prefix="/datasets", tags=["datasets"])
 PREVIEW_ROWS = 1_000
 
 
-def _dataset_out(dataset: Dataset) -> DatasetOut:
+def _dataset_out(dataset: Dataset, fits: int = 0) -> DatasetOut:
     latest = dataset.latest
     return DatasetOut(
         id=dataset.id,
@@ -49,8 +47,12 @@ def _dataset_out(dataset: Dataset) -> DatasetOut:
         bytes=latest.bytes,
         content_digest=latest.content_digest,
         warnings=latest.warnings,
+        fits=fits,
+        profile_state=latest.profile.state,
         created_by=dataset.creator.username,
         created_at=dataset.created_at,
+        updated_at=latest.created_at,
+        trashed_at=dataset.trashed_at,
     )
 
 
@@ -182,6 +184,10 @@ async def read_profile(
     row = await VersionRepository(session, viewer).get(dataset_id, version)
     target = row.suggested_target
     return ProfileOut(
+        state=row.profile.state,
+        progress=row.profile.progress,
+        message=row.profile.progress_message,
+        doubts=row.doubts,
         rows=row.rows,
         columns=[ColumnOut.model_validate(column) for column in row.columns],
         suggested_target=None if target is None else SuggestedTarget.model_validate(target),

@@ -1,6 +1,6 @@
 """What the datasets routes take and answer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -13,16 +13,14 @@ from backend.core.schemas import (
     Schema,
     StorableText,
     Timestamp,
+    VersionNumber,
 )
-from backend.science.recipes.steps import Steps
 
 Origin = Literal["upload", "inline", "recipe"]
 DownloadFormat = Literal["original", "csv", "parquet"]
 DatasetKind = Literal["table", "image"]
-ColumnType = Literal["number", "integer", "boolean", "string", "date", "datetime", "image"]
-ColumnRole = Literal[
-    "numeric", "categorical", "boolean", "datetime", "text", "id", "constant", "image"
-]
+ProfileState = Literal["queued", "running", "ready", "failed"]
+FileFormat = Literal["csv", "json_lines", "parquet", "arrow", "excel", "json", "images"]
 
 
 class DatasetOut(Schema):
@@ -39,8 +37,13 @@ class DatasetOut(Schema):
     bytes: int
     content_digest: str
     warnings: list[str]
+    # Fits of its versions that the caller may see.
+    fits: int
+    profile_state: ProfileState
     created_by: str
     created_at: Timestamp
+    updated_at: Timestamp
+    trashed_at: Timestamp | None
 
 
 class DatasetCreate(Schema):
@@ -49,6 +52,45 @@ class DatasetCreate(Schema):
     name: Name | None = None
     project_id: Id | None = None
     description: Description = ""
+
+
+class ReadOptions(Schema):
+    """What the sender knows better than the file shows; everything else is found out."""
+
+    format: FileFormat | None = None
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    encoding: Annotated[StorableText, Field(min_length=1, max_length=40)] | None = None
+    # The name of an Excel sheet.
+    sheet: Annotated[StorableText, Field(min_length=1, max_length=100)] | None = None
+
+
+class SourceOut(Schema):
+    """How an upload was read."""
+
+    format: FileFormat
+    compression: Literal["gzip", "zstd"] | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    sheet: str | None = None
+    # All sheets of the workbook.
+    sheets: list[str] | None = None
+
+
+class DoubtOut(Schema):
+    """What a column seems to be and is not quite, and the recipe step that would mend it."""
+
+    column: str
+    message: str
+    values: int
+    examples: list[str]
+    step: dict[str, Any] | None
+
+
+class VersionRef(Schema):
+    """A version of some dataset."""
+
+    dataset_id: Id
+    version: VersionNumber
 
 
 class InlineTable(Schema):
@@ -95,64 +137,18 @@ class VersionOut(Schema):
     file_name: str
     origin: Origin
     warnings: list[str]
+    created_by: str
     created_at: Timestamp
+    doubts: list[DoubtOut] = Field(default_factory=list)
+    source: SourceOut | None = None
+    profile_state: ProfileState = "ready"
     # The steps that made it from its parent, where a recipe did.
     recipe: list[dict[str, Any]] | None = None
     parent_version: int | None = None
-
-
-class RecipeRequest(Schema):
-    """Cleaning steps, applied in this order."""
-
-    steps: Steps
-
-
-class StepOut(Schema):
-    """The table before and after one step."""
-
-    kind: str
-    rows_before: int
-    rows_after: int
-    columns_before: int
-    columns_after: int
-    missing_before: int
-    missing_after: int
-
-
-class RecipeOut(Schema):
-    """What each step did, and the version that was made; none by a dry run."""
-
-    steps: list[StepOut]
-    rows: int
-    columns: int
-    version: VersionOut | None
-
-
-class ColumnOut(Schema):
-    """One column: its type, its role in a fit, and why it would be left out."""
-
-    name: str
-    type: ColumnType
-    role: ColumnRole
-    nulls: int
-    distinct: int
-    left_out_because: str | None
-
-
-class SuggestedTarget(Schema):
-    """The column that a fit most likely predicts, and why it was picked."""
-
-    column: str
-    reason: str
-
-
-class ProfileOut(Schema):
-    """What is known about the columns of a version."""
-
-    rows: int
-    columns: list[ColumnOut]
-    suggested_target: SuggestedTarget | None
-    warnings: list[str]
+    # The version whose recipe was applied again.
+    replay_of: int | None = None
+    # What its recipe joined.
+    inputs: list[VersionRef] = Field(default_factory=list)
 
 
 class PreviewOut(Schema):
@@ -184,6 +180,7 @@ class DatasetFilter(Schema):
     project_id: Id | None = None
     name_contains: StorableText | None = None
     mine: bool = False
+    trashed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,3 +201,9 @@ class TypedUpload:
     origin: Origin = "upload"
     recipe: list[dict[str, Any]] | None = None
     parent_version: int | None = None
+    replay_of: int | None = None
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    doubts: list[dict[str, Any]] = field(default_factory=list)
+    source: dict[str, Any] | None = None
+    # Key of the profile where the table was small enough to have it at once.
+    profile_sha256: str | None = None

@@ -16,7 +16,7 @@ from backend.core.idempotency import Idempotency, fingerprint
 from backend.datasets.repository import DatasetRepository, VersionRepository
 from backend.datasets.schemas import DatasetCreate, DatasetUpdate, TypedUpload
 from backend.projects.service import require_both_owned, require_editor, writable_project
-from backend.tables import Dataset, DatasetVersion
+from backend.tables import Dataset, DatasetProfile, DatasetVersion
 
 # Keeps an upload's files; called once nothing speaks against them any more.
 Store = Callable[[], Awaitable[None]]
@@ -26,7 +26,14 @@ FILES: Final = {"table": "a table", "image": "images"}
 def _version(dataset_id: int, number: int, viewer: Viewer, typed: TypedUpload) -> DatasetVersion:
     fields = asdict(typed)
     del fields["kind"]  # the dataset's
+    profile_sha256 = fields.pop("profile_sha256")
+    profile = DatasetProfile(
+        state="queued" if profile_sha256 is None else "ready",
+        sha256=profile_sha256,
+        progress=0.0 if profile_sha256 is None else 1.0,
+    )
     return DatasetVersion(
+        profile=profile,
         dataset_id=dataset_id,
         version=number,
         created_by=viewer.user_id,

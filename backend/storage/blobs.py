@@ -1,11 +1,14 @@
 """Content-addressed files: a blob's name is the sha256 of its bytes, so it never changes."""
 
+import contextlib
 import hashlib
 import io
+import os
 import re
 import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -52,8 +55,11 @@ class BlobStore:
     def _path(self, digest: str) -> str:
         return f"{self._root}/{digest[:2]}/{digest}"
 
-    def put_file(self, path: Path, *, digest: str | None = None) -> str:
-        """Store a local file; written beside its place and moved, so it is whole or absent."""
+    def put_file(self, path: Path, *, digest: str | None = None, move: bool = False) -> str:
+        """Store a local file; written beside its place and moved, so it is whole or absent.
+
+        With `move` the file may be taken away from its path, which spares a copy.
+        """
         digest = digest or digest_of(path)
         target = self._path(digest)
         if self._fs.exists(target):
@@ -61,14 +67,45 @@ class BlobStore:
         self._fs.makedirs(target.rpartition("/")[0], exist_ok=True)
         partial = f"{self._root}/partial-{uuid.uuid4().hex}"
         try:
-            with path.open("rb") as source, self._fs.open(partial, "wb") as sink:
-                shutil.copyfileobj(source, sink, CHUNK_BYTES)
+            if not (move and self._take(path, partial)):
+                with path.open("rb") as source, self._fs.open(partial, "wb") as sink:
+                    shutil.copyfileobj(source, sink, CHUNK_BYTES)
             self._fs.mv(partial, target)
         except BaseException:
             if self._fs.exists(partial):
                 self._fs.rm(partial)
             raise
         return digest
+
+    def _take(self, path: Path, target: str) -> bool:
+        """Rename a file into a store on the same disk; False where it has to be copied."""
+        if not isinstance(self._fs, LocalFileSystem):
+            return False
+        with contextlib.suppress(OSError):
+            os.rename(path, target)
+            return True
+        return False
+
+    @contextmanager
+    def local(self, digest: str, folder: Path) -> Iterator[Path]:
+        """A path at which a blob can be read: its own, or that of a copy in the folder."""
+        path = self._path(digest)
+        if isinstance(self._fs, LocalFileSystem):
+            if not self._fs.exists(path):
+                raise BlobMissing(digest)
+            yield Path(path)
+            return
+        copy = folder / digest
+        self.fetch(digest, copy)
+        try:
+            yield copy
+        finally:
+            copy.unlink(missing_ok=True)
+
+    def remove(self, digest: str) -> None:
+        """Take a blob out of the store; one that is not there is no error."""
+        with contextlib.suppress(FileNotFoundError):
+            self._fs.rm(self._path(digest))
 
     def open(self, digest: str) -> BinaryIO:
         """A readable file of a blob."""

@@ -2,7 +2,7 @@
 
 from backend.tables.audit import AuditEvent
 from backend.tables.base import Table
-from backend.tables.dataset import Dataset, DatasetVersion
+from backend.tables.dataset import Dataset, DatasetProfile, DatasetVersion
 from backend.tables.fit import Fit
 from backend.tables.idempotency import IdempotencyKey
 from backend.tables.model import (
@@ -30,6 +30,7 @@ __all__ = [
     "ApiToken",
     "AuditEvent",
     "Dataset",
+    "DatasetProfile",
     "DatasetVersion",
     "ExternalIdentity",
     "Fit",

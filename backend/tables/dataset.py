@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from backend.tables.base import BigId, BigRef, CreatedAt, Instant, Table
@@ -24,6 +24,8 @@ class Dataset(Table):
     created_by: Mapped[BigRef] = mapped_column(ForeignKey("users.id"), index=True)
     created_at: Mapped[CreatedAt]
     trashed_at: Mapped[Instant | None]
+    # Its files are gone; what remains says where fits came from.
+    purged_at: Mapped[Instant | None]
 
     creator: Mapped[User] = relationship(lazy="raise")
     latest: Mapped["DatasetVersion"] = relationship(
@@ -65,8 +67,43 @@ class DatasetVersion(Table):
     bytes: Mapped[int] = mapped_column(BigInteger)
     suggested_target: Mapped[dict[str, Any] | None]
     warnings: Mapped[list[str]]
+    # What each column seems to be and is not quite, with the step that would mend it.
+    doubts: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
+    # How an upload was read: format, compression, encoding, delimiter, sheet.
+    source: Mapped[dict[str, Any] | None]
     # The steps that made it from its parent, where it was not uploaded.
     recipe: Mapped[list[dict[str, Any]] | None]
     parent_version: Mapped[int | None]
-    created_by: Mapped[BigRef] = mapped_column(ForeignKey("users.id"))
+    # The version whose recipe was applied again.
+    replay_of: Mapped[int | None]
+    # Versions of other datasets that a step joined, as dataset_id and version.
+    inputs: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
+    created_by: Mapped[BigRef] = mapped_column(ForeignKey("users.id"), index=True)
     created_at: Mapped[CreatedAt]
+
+    creator: Mapped[User] = relationship(lazy="raise")
+    profile: Mapped["DatasetProfile"] = relationship(lazy="raise", back_populates="version")
+
+
+class DatasetProfile(Table):
+    """What is computed about a version after it is stored: the one thing of it that comes later."""
+
+    __tablename__ = "dataset_profiles"
+    __table_args__ = (
+        CheckConstraint("state in ('queued', 'running', 'ready', 'failed')", name="state"),
+    )
+
+    dataset_version_id: Mapped[BigRef] = mapped_column(
+        ForeignKey("dataset_versions.id", ondelete="CASCADE"), primary_key=True
+    )
+    state: Mapped[str]
+    progress: Mapped[float] = mapped_column(default=0.0)
+    progress_message: Mapped[str] = mapped_column(default="")
+    # Counts claims: only the holder of the newest may write.
+    attempt: Mapped[int] = mapped_column(default=0)
+    # Key of the profile (JSON) in the blob store, once it is ready.
+    sha256: Mapped[str | None]
+    error: Mapped[str | None] = mapped_column(Text)
+    changed_at: Mapped[CreatedAt]
+
+    version: Mapped[DatasetVersion] = relationship(lazy="raise", back_populates="profile")

@@ -4,7 +4,8 @@ from typing import Any
 
 import streamlit as st
 
-from backend.datasets.schemas import DatasetOut, ProfileOut, VersionOut
+from backend.datasets.profile_schemas import ProfileOut
+from backend.datasets.schemas import DatasetOut, VersionOut
 from frontend import identity, permission, queries, text
 from frontend.cleaning import draw_cleaning
 from frontend.client import NotThere

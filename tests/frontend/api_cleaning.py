@@ -7,7 +7,8 @@ import polars as pl
 from fastapi import FastAPI
 
 from backend.accounts.schemas import UserOut
-from backend.datasets.schemas import RecipeOut, RecipeRequest, StepOut, VersionOut
+from backend.datasets.recipe_schemas import RecipeOut, RecipeRequest, StepOut
+from backend.datasets.schemas import VersionOut
 from backend.science.recipes.apply import apply_recipe
 from backend.science.recipes.problem import RecipeProblem
 from tests.frontend.world import NOW, Refusal, World
@@ -24,10 +25,10 @@ def add_cleaning(app: FastAPI, world: World, user: Any) -> None:
     ) -> RecipeOut:
         assert world.may_read(me, world.datasets[number].project_id)
         try:
-            cleaned = apply_recipe(TABLE, data.steps)
+            cleaned = apply_recipe(TABLE, data.steps or [])
         except RecipeProblem as problem:
             raise Refusal(422, str(problem), steps=str(problem)) from None
-        recipe = [step.model_dump(mode="json") for step in data.steps]
+        recipe = [step.model_dump(mode="json") for step in data.steps or []]
         world.recipes.append((dry_run, recipe))
         made = None
         if not dry_run:
@@ -42,6 +43,7 @@ def add_cleaning(app: FastAPI, world: World, user: Any) -> None:
                 columns=cleaned.frame.width,
                 bytes=1,
                 file_name="cleaned.parquet",
+                created_by=me.username,
                 origin="recipe",
                 warnings=[],
                 created_at=NOW,

@@ -11,14 +11,8 @@ from backend.accounts.schemas import (
     UserOut,
 )
 from backend.core.schemas import Page
-from backend.datasets.schemas import (
-    DatasetOut,
-    ImageList,
-    ImageOut,
-    PreviewOut,
-    ProfileOut,
-    VersionOut,
-)
+from backend.datasets.profile_schemas import ProfileOut
+from backend.datasets.schemas import DatasetOut, ImageList, ImageOut, PreviewOut, VersionOut
 from backend.fits.schemas import (
     EstimatorList,
     FitCreate,
@@ -108,6 +102,7 @@ def add_dataset_versions(app: FastAPI, world: World, user: Any) -> None:
                 file_name=f"{dataset.name}.csv",
                 origin="upload",
                 warnings=[],
+                created_by=me.username,
                 created_at=NOW,
             )
             for version in range(dataset.latest_version, 0, -1)

@@ -10,12 +10,8 @@ from backend.accounts.schemas import (
     UserOut,
 )
 from backend.core.access import Role
-from backend.datasets.schemas import (
-    ColumnOut,
-    DatasetOut,
-    ProfileOut,
-    SuggestedTarget,
-)
+from backend.datasets.profile_schemas import ColumnOut, ProfileOut, SuggestedTarget
+from backend.datasets.schemas import DatasetOut
 from backend.fits.schemas import (
     EstimatorList,
     EstimatorOut,
@@ -136,6 +132,10 @@ def make_dataset(number: int, name: str, owner: str, project: int, **more: Any) 
         "columns": 9,
         "bytes": 15_241,
         "content_digest": "d" * 64,
+        "fits": 0,
+        "profile_state": "ready",
+        "updated_at": NOW,
+        "trashed_at": None,
         "warnings": [],
         "created_by": owner,
         "created_at": NOW - timedelta(minutes=7),

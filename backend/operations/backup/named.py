@@ -7,7 +7,11 @@ import psycopg
 from psycopg import sql
 
 # Every column that holds the key of a blob, or keys by name; a test compares this with the tables.
-KEY_COLUMNS: Final = (("dataset_versions", "sha256"), ("dataset_versions", "parquet_sha256"))
+KEY_COLUMNS: Final = (
+    ("dataset_versions", "sha256"),
+    ("dataset_versions", "parquet_sha256"),
+    ("dataset_profiles", "sha256"),
+)
 KEYS_BY_NAME_COLUMNS: Final = (("fits", "artifacts"),)
 _RECORDED: Final = """
     select id, mlflow_run_id from fits where tracking = 'recorded' and mlflow_run_id is not null
