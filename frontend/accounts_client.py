@@ -1,7 +1,7 @@
 """Calls about one's own account, and the ways in that need no account yet."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from backend.accounts.schemas import (
     TokenOut,
     UserOut,
 )
-from backend.audit.schemas import AuditEventOut
+from backend.audit.schemas import AuditEventOut, AuditFilter
 from backend.core.schemas import Page
 from frontend.client import Api, Tokens, send
 
@@ -52,27 +52,13 @@ def set_password_by_link(
     return Tokens.from_answer(TokenOut.model_validate_json(answer.content))
 
 
-@dataclass(frozen=True)
-class AuditQuery:
-    """Which deeds are asked for; what is None does not matter."""
-
-    actor: str | None = None
-    action: str | None = None
-    outcome: str | None = None
-    object_type: str | None = None
-    object_id: int | None = None
-    project_id: int | None = None
-    address: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-    def parameters(self) -> dict[str, str]:
-        """As query parameters, without those that do not matter."""
-        given = {name: value for name, value in vars(self).items() if value is not None}
-        return {
-            name: value.isoformat() if isinstance(value, datetime) else str(value)
-            for name, value in given.items()
-        }
+def audit_parameters(query: AuditFilter) -> dict[str, str]:
+    """As query parameters, without those that do not matter."""
+    given = {name: value for name, value in asdict(query).items() if value is not None}
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else str(value)
+        for name, value in given.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -103,16 +89,16 @@ class AccountsApi(Api):
         self._send("DELETE", "/users/me/sessions")
 
     def history(
-        self, query: AuditQuery, *, limit: int, cursor: str | None = None
+        self, query: AuditFilter, *, limit: int, cursor: str | None = None
     ) -> Page[AuditEventOut]:
         """What one did, and what was done to one's account."""
         return self._events("/users/me/history", query, limit=limit, cursor=cursor)
 
     def _events(
-        self, path: str, query: AuditQuery, *, limit: int, cursor: str | None
+        self, path: str, query: AuditFilter, *, limit: int, cursor: str | None
     ) -> Page[AuditEventOut]:
         place = {"cursor": cursor} if cursor else {}
-        return self._get(Page[AuditEventOut], path, **query.parameters(), **place, limit=limit)
+        return self._get(Page[AuditEventOut], path, **audit_parameters(query), **place, limit=limit)
 
     def tokens(self) -> list[ApiTokenOut]:
         return self._get(Page[ApiTokenOut], "/tokens", limit=MOST_TOKENS).items

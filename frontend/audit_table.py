@@ -1,24 +1,25 @@
 """The audit as a table: filters, pages, and all about one deed."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
 import streamlit as st
 
-from backend.audit.schemas import AuditEventOut
-from backend.core.actions import Action
+from backend.audit.schemas import AuditEventOut, AuditFilter
+from backend.core.actions import Action, Outcome
 from backend.core.schemas import Page
 from frontend import permission, text
-from frontend.accounts_client import AuditQuery
+from frontend.accounts_client import audit_parameters
 from frontend.clock import reader_zone
 from frontend.routes import PREFIX
 from frontend.state import state
 from frontend.tables import clickable_table, table_time
 
 PAGE: Final = 50
-OUTCOMES: Final = ("done", "denied", "failed")
+OUTCOMES: Final[tuple[Outcome, ...]] = ("done", "denied", "failed")
 OBJECTS: Final = (
     *("user", "session", "token", "project", "dataset", "fit", "model", "retraining", "job"),
 )
@@ -28,7 +29,7 @@ class Events(Protocol):
     """A call of the API that answers one page of deeds."""
 
     def __call__(
-        self, query: AuditQuery, *, limit: int, cursor: str | None = None
+        self, query: AuditFilter, *, limit: int, cursor: str | None = None
     ) -> Page[AuditEventOut]: ...
 
 
@@ -44,24 +45,22 @@ def draw_events(events: Events, *, own: bool) -> None:
         _draw_table({event.id: event for event in page.items}, own=own)
 
 
-def _draw_filters(*, own: bool) -> AuditQuery:
+def _draw_filters(*, own: bool) -> AuditFilter:
     columns = st.columns(4 if own else 5)
     column = iter(columns)
     actor = None if own else _text(next(column), "Who", "user name")
     with next(column):
-        action = st.selectbox(
-            "What", [one.value for one in Action], index=None, key="audit.what", placeholder="any"
-        )
+        action = st.selectbox("What", list(Action), index=None, key="audit.what", placeholder="any")
     with next(column):
         outcome = st.selectbox(
             "Outcome", OUTCOMES, index=None, key="audit.outcome", placeholder="any"
         )
     since, until = _draw_days(next(column), next(column))
-    common = AuditQuery(actor=actor, action=action, outcome=outcome, since=since, until=until)
+    common = AuditFilter(actor=actor, action=action, outcome=outcome, since=since, until=until)
     return common if own else _draw_more_filters(common)
 
 
-def _draw_more_filters(query: AuditQuery) -> AuditQuery:
+def _draw_more_filters(query: AuditFilter) -> AuditFilter:
     columns = st.columns(4)
     with columns[0]:
         kind = st.selectbox(
@@ -82,15 +81,7 @@ def _draw_more_filters(query: AuditQuery) -> AuditQuery:
             placeholder="any",
         )
     address = _text(columns[3], "Address", "192.0.2.7")
-    return AuditQuery(
-        **{
-            **vars(query),
-            "object_type": kind,
-            "object_id": number,
-            "project_id": project,
-            "address": address,
-        }
-    )
+    return replace(query, object_type=kind, object_id=number, project_id=project, address=address)
 
 
 def _text(column: Any, label: str, placeholder: str) -> str | None:
@@ -112,7 +103,7 @@ def _start_of(day: date | None) -> datetime | None:
     return None if day is None else datetime.combine(day, time(), reader_zone()).astimezone(UTC)
 
 
-def _draw_bar(page: Page[AuditEventOut], query: AuditQuery, *, own: bool) -> None:
+def _draw_bar(page: Page[AuditEventOut], query: AuditFilter, *, own: bool) -> None:
     turned = len(state.audit_pages)
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Newer", key="audit.newer", disabled=not turned):
@@ -122,7 +113,7 @@ def _draw_bar(page: Page[AuditEventOut], query: AuditQuery, *, own: bool) -> Non
             state.audit_pages = (*state.audit_pages, page.next_cursor or "")
             st.rerun()
         if not own:
-            address = f"{PREFIX}/audit.csv?{urlencode(query.parameters())}".rstrip("?")
+            address = f"{PREFIX}/audit.csv?{urlencode(audit_parameters(query))}".rstrip("?")
             st.link_button("Download as CSV", address, key="audit.csv")
         first = turned * PAGE + 1
         shown = f"{first:,} to {first + len(page.items) - 1:,}" if page.items else "No entry"

@@ -6,7 +6,7 @@ comes without it was not asked for by this browser, and signs nobody in.
 
 from string import ascii_letters, digits
 from typing import Final
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import httpx
 from httpx import codes
@@ -16,9 +16,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from backend.accounts.schemas import ProviderSession, ProviderStarted
+from backend.core.local_paths import local_path
 from backend.core.schemas import Problem
 from frontend.client import BASE
-from frontend.routes import NO_STORE, PREFIX, SERVICE_HEADER, told_of
+from frontend.routes import NO_STORE, PREFIX, SERVICE_HEADER, set_session_cookie, told_of
 from frontend.settings import DashboardSettings
 
 OIDC_PREFIX: Final = f"{PREFIX}/oidc"
@@ -31,27 +32,10 @@ AWAY: Final = "oidc_unavailable"
 EXPIRED: Final = "oidc_expired"
 TOO_MANY: Final = "oidc_too_many"
 LONGEST_PARAMETER: Final = 4_000
+OWN_ROUTES: Final = f"{PREFIX}/"
 _PLAIN: Final = frozenset(ascii_letters + digits)
 # The API asks the provider up to four times.
 TIMEOUT: Final = httpx.Timeout(40.0, connect=2.0)
-
-
-def local_page(wanted: str) -> str:
-    """The wanted page if it is one of this dashboard, else the start page."""
-    try:
-        parts = urlsplit(wanted)
-    except ValueError:
-        return "/"
-    is_local = (
-        wanted.startswith("/")
-        and not wanted.startswith("//")
-        and "\\" not in wanted
-        and wanted.isprintable()
-        and not parts.scheme
-        and not parts.netloc
-        and not parts.path.startswith(f"{PREFIX}/")
-    )
-    return quote(wanted, safe="/?#&=%:@!$'()*+,;~[]-._") if is_local else "/"
 
 
 def sign_in_address(wanted: str) -> str:
@@ -79,7 +63,7 @@ class ProviderBridge:
 
     async def start(self, request: Request) -> Response:
         """To the provider, with the flow's key in a cookie."""
-        wanted = local_page(request.query_params.get("next", "/")[:2_000])
+        wanted = local_path(request.query_params.get("next", "/")[:2_000], apart_from=OWN_ROUTES)
         answer = await self._ask("start", {"next": wanted}, request)
         if isinstance(answer, str):
             return _refused(answer)
@@ -125,16 +109,8 @@ class ProviderBridge:
         if isinstance(answer, str):
             return _refused(answer)
         made = ProviderSession.model_validate_json(answer.content)
-        response = _redirect(local_page(made.next))
-        response.set_cookie(
-            self._settings.auth.cookie_name,
-            made.session,
-            max_age=made.max_age,
-            path="/",
-            secure=self._settings.cookie_secure,
-            httponly=True,
-            samesite="lax",
-        )
+        response = _redirect(local_path(made.next, apart_from=OWN_ROUTES))
+        set_session_cookie(response, self._settings, made.session, made.max_age)
         return response
 
     async def _ask(self, step: str, body: dict[str, str], request: Request) -> httpx.Response | str:

@@ -12,10 +12,10 @@ from backend.accounts.schemas import (
     UserCreated,
     UserOut,
 )
-from backend.audit.schemas import AuditEventOut
+from backend.audit.schemas import AuditEventOut, AuditFilter
 from backend.core.schemas import Page
 from backend.operations.schemas import HealthOut, JobOut
-from frontend.accounts_client import MOST_TOKENS, AccountsApi, AuditQuery, NewToken
+from frontend.accounts_client import MOST_TOKENS, AccountsApi, NewToken
 
 PAGE: Final = 200
 MOST_PAGES: Final = 10
@@ -117,7 +117,7 @@ class OperationsApi(AccountsApi):
     # The audit
 
     def audit(
-        self, query: AuditQuery, *, limit: int, cursor: str | None = None
+        self, query: AuditFilter, *, limit: int, cursor: str | None = None
     ) -> Page[AuditEventOut]:
         """What everybody did, the newest first."""
         return self._events("/operations/audit", query, limit=limit, cursor=cursor)

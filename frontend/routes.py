@@ -58,6 +58,21 @@ def told_of(settings: DashboardSettings, address: str | None, agent: str | None)
     return {name: text for name, text in found.items() if isinstance(text, str) and text.isascii()}
 
 
+def set_session_cookie(
+    response: Response, settings: DashboardSettings, session: str, max_age: int
+) -> None:
+    """Hand the browser its session; no script can read it."""
+    response.set_cookie(
+        settings.auth.cookie_name,
+        session,
+        max_age=max_age,
+        path="/",
+        secure=settings.cookie_secure,
+        httponly=True,
+        samesite="lax",
+    )
+
+
 def _same_origin(request: Request) -> bool:
     origin = request.headers.get("origin")
     return bool(origin) and urlsplit(origin).netloc == request.headers.get("host")
@@ -120,16 +135,7 @@ class Bridge:
         made = BrowserSessionOut.model_validate_json(answer.content)
         claims.add(ticket)
         response = Response(status_code=204, headers=NO_STORE)
-        auth = self._settings.auth
-        response.set_cookie(
-            auth.cookie_name,
-            made.session,
-            max_age=made.max_age,
-            path="/",
-            secure=self._settings.cookie_secure,
-            httponly=True,
-            samesite="lax",
-        )
+        set_session_cookie(response, self._settings, made.session, made.max_age)
         return response
 
     async def delete_cookie(self, request: Request) -> Response:

@@ -11,10 +11,11 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from starlette.applications import Starlette
 
+from backend.core.local_paths import local_path
 from backend.main import create_app
 from backend.settings import OidcSettings, Settings, UrlSettings
 from backend.tables import AuditEvent, OidcFlow
-from frontend.oidc_routes import ProviderBridge, local_page
+from frontend.oidc_routes import OWN_ROUTES, ProviderBridge
 from frontend.settings import Auth, DashboardSettings, Secrets, Urls
 from tests.accounts.openid_providers import CLIENT_ID, MockProvider, mock_provider
 
@@ -173,7 +174,7 @@ async def test_made_up_answer_is_refused(dashboard: Starlette, query: str) -> No
 async def test_only_pages_of_the_dashboard_are_returned_to(
     dashboard: Starlette, provider: MockProvider, wanted: str
 ) -> None:
-    assert local_page(wanted) == "/"
+    assert local_path(wanted, apart_from=OWN_ROUTES) == "/"
     async with _browser(dashboard) as browser:
         answer = await browser.get(provider.sign_in(await _go(browser, wanted), "ada"))
     assert answer.headers["location"] == "/"
@@ -204,7 +205,8 @@ async def test_made_up_answers_fill_the_audit_no_further_than_the_limit(
 
 
 def test_page_keeps_its_query() -> None:
-    assert local_page("/?next=mlflow&path=%2F%23%2Fa") == "/?next=mlflow&path=%2F%23%2Fa"
+    kept = "/?next=mlflow&path=%2F%23%2Fa"
+    assert local_path(kept, apart_from=OWN_ROUTES) == kept
 
 
 async def test_silent_api_is_told_apart() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import anyio.to_thread
 from starlette.datastructures import MutableHeaders
@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.core.access import Scope as TokenScope
+from backend.core.local_paths import local_path
 from backend.tracking.gate.authorization import MlflowAccounts, current_caller
 from backend.tracking.gate.callers import (
     ApiUnavailable,
@@ -254,7 +255,7 @@ class Gate:
         """Swap a one-time ticket for the cookie, then show the page without the ticket."""
         query = parse_qs(request.query)
         ticket = query.get("ticket", [""])[-1]
-        wanted = local_path(query.get("next", ["/"])[-1])
+        wanted = local_path(query.get("next", ["/"])[-1], apart_from="/goodfit/")
         session = await self._directory.redeem(ticket) if _TICKET.fullmatch(ticket) else None
         if session is None or not await self._may_enter(request, session):
             return _redirect(self._sign_in_address(wanted))
@@ -292,21 +293,6 @@ def _beyond_token(request: _Request, caller: Caller) -> str | None:
     if not caller.scope.includes(needed):
         return f"This token is for {caller.scope.value}; this needs {needed.value}."
     return None
-
-
-def local_path(wanted: str) -> str:
-    """The wanted path when it stays on this host, else the start page."""
-    parts = urlsplit(wanted)
-    is_local = (
-        wanted.startswith("/")
-        and not wanted.startswith("//")
-        and "\\" not in wanted
-        and wanted.isprintable()
-        and not parts.scheme
-        and not parts.netloc
-        and not parts.path.startswith("/goodfit/")
-    )
-    return quote(wanted, safe="/?#&=%:@!$'()*+,;~[]-._") if is_local else "/"
 
 
 def _refuse_search(content: dict[str, Any]) -> Response | None:
