@@ -11,9 +11,12 @@ from backend.accounts.router import router as accounts
 from backend.accounts.tokens_router import router as tokens
 from backend.accounts.users_router import router as users
 from backend.audit.router import router as audit
+from backend.datasets.downloads_router import router as dataset_downloads
 from backend.datasets.images_router import router as dataset_images
+from backend.datasets.profiles_router import router as dataset_profiles
 from backend.datasets.recipes_router import router as dataset_recipes
 from backend.datasets.router import router as datasets
+from backend.datasets.usage_router import router as dataset_usage
 from backend.fits.catalogue_router import router as estimators
 from backend.fits.plots_router import router as fit_plots
 from backend.fits.router import router as fits
@@ -37,6 +40,7 @@ PUBLIC_ROUTES = frozenset(
         ("POST", f"{PREFIX}/auth/register"),
         ("POST", f"{PREFIX}/auth/links/check"),
         ("POST", f"{PREFIX}/auth/password"),
+        ("GET", f"{PREFIX}/downloads/{{token}}"),
     }
 )
 
@@ -61,7 +65,10 @@ def build_router() -> APIRouter:
         tokens,
         projects,
         datasets,
+        dataset_downloads,
+        dataset_usage,
         dataset_images,
+        dataset_profiles,
         dataset_recipes,
         estimators,
         fits,

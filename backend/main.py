@@ -1,5 +1,6 @@
 """The API process: builds the application and serves it."""
 
+import asyncio
 import gc
 import logging
 import os
@@ -25,6 +26,7 @@ from backend.core.observability import RequestContext, UncaughtErrors
 from backend.core.pagination import CursorSigner
 from backend.core.schemas import Problem
 from backend.datasets.processes import TableProcesses
+from backend.datasets.workspaces import sweep_again_and_again
 from backend.operations.health import router as health
 from backend.operations.metrics import router as metrics
 from backend.rendering import Renderer
@@ -79,13 +81,15 @@ def create_app(settings: Settings) -> FastAPI:
         tables = TableProcesses(settings.uploads)
         app.state.tables = tables
         tables.warm_up()
+        sweeping = asyncio.create_task(sweep_again_and_again(settings.home))
         gc.collect()
         gc.freeze()  # what was imported lives forever; collecting it again costs tail latency
         try:
             yield
         finally:
             renderer.close()
-            tables.close()
+            sweeping.cancel()
+            await tables.close()
             await engine.dispose()
 
     app = FastAPI(

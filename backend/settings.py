@@ -212,8 +212,12 @@ class UploadSettings(_Area):
     max_memory_bytes: int = Field(
         3_000_000_000, ge=500_000_000, description="Memory of one process that reads tables"
     )
+    max_seconds: int = Field(900, ge=1, description="Longest that one process may work on a table")
     quota_bytes: int = Field(
         20_000_000_000, ge=1_000, description="Most bytes that one user may keep in versions"
+    )
+    link_lifetime: timedelta = Field(
+        timedelta(minutes=10), description="How long a link to a version's file works"
     )
 
 

@@ -14,6 +14,8 @@ from pgqueuer import PgQueuer
 from pgqueuer.domain.models import Context, Job, Schedule
 
 import backend.accounts.tasks as account_tasks
+import backend.datasets.purge_tasks as purge_tasks
+import backend.datasets.tasks as dataset_tasks
 import backend.fits.tasks as fit_tasks
 import backend.projects.tasks as project_tasks
 import backend.registry.tasks as registry_tasks
@@ -41,6 +43,8 @@ _log = logging.getLogger(__name__)
 TASK_MODULES: Final = (
     account_tasks,
     project_tasks,
+    purge_tasks,
+    dataset_tasks,
     fit_tasks,
     registry_tasks,
     retraining_tasks,

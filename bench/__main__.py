@@ -20,13 +20,17 @@ import psutil
 from sklearn.model_selection import train_test_split
 
 from backend.science.catalogue import ESTIMATORS
-from backend.science.columns import describe_columns, guess_target
-from backend.science.csv_table import TableLimits, read_csv
+from backend.science.columns import describe_table, guess_target
 from backend.science.frames import feature_frame, input_columns
 from backend.science.pipeline import build_pipeline
+from backend.science.tables.read import read_table
+from backend.science.tables.table_file import ReadOptions
+from bench.profiles import measure_profiles
+from bench.reading import LIMITS, measure_reading
 from bench.serving import describe, measure_serving
 from bench.signing_in import measure_signing_in
 from bench.stack import BenchStack
+from bench.uploads import measure_broken_uploads, measure_killed_uploads, measure_large_upload
 
 REPEATS = 20
 PENGUINS = Path(__file__).resolve().parents[1] / "tests" / "data" / "penguins.csv"
@@ -79,8 +83,9 @@ def _generated() -> bytes:
 
 def _bare_fit(path: Path) -> Timing:
     """The same pipeline fitted and scored in this process, without any platform."""
-    frame = read_csv(path, TableLimits(2_000, 1_000_000)).frame
-    columns = describe_columns(frame)
+    with tempfile.TemporaryDirectory() as folder:
+        table = read_table(path, ReadOptions(), LIMITS, Path(folder) / "table.parquet")
+        frame, columns = pl.read_parquet(table.path), describe_table(table.path)
     guess = guess_target(columns)
     if guess is None:
         raise SystemExit("the table has no column to predict")
@@ -175,6 +180,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--csv", type=Path, help="table to use; default: a generated one")
     parser.add_argument("--signing-in", action="store_true", help="only what signing in costs")
+    parser.add_argument("--reading", action="store_true", help="only what reading a table takes")
+    parser.add_argument("--profiles", action="store_true", help="only what profiles take")
+    parser.add_argument("--broken-uploads", action="store_true", help="only broken files")
+    parser.add_argument("--killed-uploads", action="store_true", help="only kills of the API")
+    parser.add_argument("--large-upload", action="store_true", help="only one large file")
+    parser.add_argument("--gigabytes", type=int, default=0, help="read a larger table as well")
     options = parser.parse_args()
     say(
         "machine",
@@ -186,9 +197,25 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="goodfit-bench-") as folder:
         # Under root PostgreSQL runs as an account that must be able to enter.
         Path(folder).chmod(0o755)
+        if options.reading:
+            measure_reading(Path(folder), say, gigabytes=options.gigabytes)
+            return
+        if options.profiles:
+            measure_profiles(Path(folder), say, gigabytes=options.gigabytes)
+            return
+        if options.broken_uploads:
+            measure_broken_uploads(Path(folder), say)
+            return
+        if options.killed_uploads:
+            measure_killed_uploads(Path(folder), say)
+            return
+        if options.large_upload:
+            measure_large_upload(Path(folder), say)
+            return
         measure_signing_in(Path(folder), say)
         if options.signing_in:
             return
+        measure_reading(Path(folder), say)
         path: Path = options.csv or Path(folder) / "generated.csv"
         if options.csv is None:
             path.write_bytes(_generated())

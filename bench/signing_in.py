@@ -29,8 +29,8 @@ from backend.main import create_app
 from backend.migrate import upgrade
 from backend.settings import Settings
 from backend.stack.postgres import EmbeddedPostgres, free_port
+from bench.stack import PASSWORD
 
-PASSWORD: Final = "bench password only"  # noqa: S105  # of a database that lives for one run
 NAMES: Final = tuple(f"bench-{number}" for number in range(8))
 CALLS: Final = 400
 WARM_UP: Final = 50

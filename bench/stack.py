@@ -13,7 +13,7 @@ import psutil
 
 from backend.stack.postgres import free_port
 
-PASSWORD = "bench password only"  # noqa: S105  # of a stack that lives for one run
+PASSWORD = "seven herons over the delta"  # noqa: S105  # of a stack that lives for one run
 STARTED = ("supervisor", "postgres", "mlflow", "api", "worker", "dashboard")
 
 

@@ -13,16 +13,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from typing import IO, Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import httpx
 from pydantic import BaseModel
 
 from backend.accounts.schemas import SessionList, TicketOut, TokenOut, UserOut
 from backend.core.schemas import Page, Problem
-from backend.datasets.profile_schemas import ProfileOut
-from backend.datasets.recipe_schemas import RecipeOut
-from backend.datasets.schemas import DatasetOut, ImageList, PreviewOut, VersionOut
 from backend.fits.schemas import (
     EstimatorList,
     FitCreate,
@@ -300,59 +297,6 @@ class Api:
     def projects(self) -> list[ProjectOut]:
         return self._get(Page[ProjectOut], "/projects", limit=200).items
 
-    # Datasets
-
-    def datasets(
-        self, *, project_id: int | None = None, mine: bool = False, limit: int = 100
-    ) -> list[DatasetOut]:
-        wanted = {"project_id": project_id, "mine": "true" if mine else None, "limit": limit}
-        parameters = {name: value for name, value in wanted.items() if value is not None}
-        return self._get(Page[DatasetOut], "/datasets", **parameters).items
-
-    def dataset(self, dataset_id: int) -> DatasetOut:
-        return self._get(DatasetOut, f"/datasets/{dataset_id}")
-
-    def versions(self, dataset_id: int) -> list[VersionOut]:
-        return self._get(Page[VersionOut], f"/datasets/{dataset_id}/versions").items
-
-    def profile(self, dataset_id: int, version: int) -> ProfileOut:
-        return self._get(ProfileOut, f"/datasets/{dataset_id}/versions/{version}/profile")
-
-    def preview(self, dataset_id: int, version: int, limit: int) -> PreviewOut:
-        path = f"/datasets/{dataset_id}/versions/{version}/preview"
-        return self._get(PreviewOut, path, limit=limit)
-
-    def images(self, dataset_id: int, version: int, limit: int) -> ImageList:
-        """The first images of a version, with their labels."""
-        path = f"/datasets/{dataset_id}/versions/{version}/images"
-        return self._get(ImageList, path, limit=limit)
-
-    def upload(
-        self, name: str, content: IO[bytes], *, key: str, project_id: int | None = None
-    ) -> DatasetOut:
-        """A new dataset; `key` makes a repeated upload the same one."""
-        fields = {} if project_id is None else {"project_id": str(project_id)}
-        return self._post(DatasetOut, "/datasets", data=fields, **_upload(name, content, key))
-
-    def upload_version(
-        self, dataset_id: int, name: str, content: IO[bytes], *, key: str
-    ) -> VersionOut:
-        """The next version of a dataset."""
-        path = f"/datasets/{dataset_id}/versions"
-        return self._post(VersionOut, path, **_upload(name, content, key))
-
-    def clean(
-        self, dataset_id: int, version: int, steps: list[dict[str, Any]], *, dry_run: bool, key: str
-    ) -> RecipeOut:
-        """What a recipe would do, or the next version that it makes."""
-        return self._post(
-            RecipeOut,
-            f"/datasets/{dataset_id}/versions/{version}/recipe",
-            params={"dry_run": "true" if dry_run else "false"},
-            json={"steps": steps},
-            headers={"Idempotency-Key": f"{key}.{dry_run}"},
-        )
-
     # Fits
 
     def estimators(self) -> EstimatorList:
@@ -382,11 +326,3 @@ class Api:
 
     def residuals(self, fit_id: int, *, limit: int) -> ResidualPage:
         return self._get(ResidualPage, f"/fits/{fit_id}/residuals", limit=limit)
-
-
-def _upload(name: str, content: IO[bytes], key: str) -> Mapping[str, Any]:
-    return {
-        "files": {"file": (name, content, "text/csv")},
-        "headers": {"Idempotency-Key": key},
-        "timeout": UPLOAD_TIMEOUT,
-    }

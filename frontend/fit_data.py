@@ -26,7 +26,7 @@ def data_of(fit: FitOut, access: Access) -> FitData:
     `access` is that to the fit's own project.
     """
     try:
-        project_id = identity.api().dataset(fit.dataset_id).project_id
+        project_id = identity.datasets_api().dataset(fit.dataset_id).project_id
         there = access if project_id == fit.project_id else permission.access_to(project_id)
     except NotThere:
         why_not = "Its dataset is not shared with you, so you cannot run this fit again."
@@ -55,7 +55,7 @@ def draw_dataset_link(dataset_id: int, version: int, label: str, *, is_seen: boo
 def draw_dataset_of(dataset_id: int, version: int, label: str) -> None:
     """The same for a model or a retraining."""
     try:
-        identity.api().dataset(dataset_id)
+        identity.datasets_api().dataset(dataset_id)
     except NotThere:
         draw_dataset_link(dataset_id, version, label, is_seen=False)
     else:

@@ -49,7 +49,7 @@ class _Form:
 def fit_form(dataset: DatasetOut, version: int) -> None:
     """Draws the form; a press of Run leaves for the fit's page."""
     with errors_shown("form"):
-        profile = queries.profile(identity.api(), dataset.id, version)
+        profile = queries.profile(identity.datasets_api(), dataset.id, version)
         form = _Form(dataset, version, profile, f"form.{dataset.id}.{version}")
         if not _possible_targets(profile):
             st.warning("No column of this file can be predicted: none varies.")

@@ -30,6 +30,7 @@ from frontend.client import (
     sign_in,
     sign_in_by_link,
 )
+from frontend.datasets_client import DatasetsApi
 from frontend.models_client import ModelsApi
 from frontend.operations_client import OperationsApi
 from frontend.projects_client import ProjectsApi
@@ -75,6 +76,11 @@ def _calling(kind: type[Caller]) -> Caller:
 def api() -> Api:
     """The API on behalf of this session's user."""
     return _calling(Api)
+
+
+def datasets_api() -> DatasetsApi:
+    """The same, with the calls about datasets."""
+    return _calling(DatasetsApi)
 
 
 def models_api() -> ModelsApi:

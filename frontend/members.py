@@ -24,18 +24,19 @@ def draw_members(access: Access) -> None:
     project = access.project
     members = identity.projects_api().members(project.id)
     if not access.may_govern:
-        _draw_table(members)
+        draw_member_table(members)
         st.caption(f"Members are let in by {permission.owner_names(project.id)}.")
     else:
         draw_share(access, None)
         for member in members[:MOST_WITH_BUTTONS]:
             _draw_member(project, member)
         if len(members) > MOST_WITH_BUTTONS:
-            _draw_table(members[MOST_WITH_BUTTONS:])
+            draw_member_table(members[MOST_WITH_BUTTONS:])
     _draw_ways_out(access, members)
 
 
-def _draw_table(members: list[MemberOut]) -> None:
+def draw_member_table(members: list[MemberOut]) -> None:
+    """Who they are, to look at."""
     rows = [
         {
             "User": member.username,

@@ -10,11 +10,12 @@ from backend.fits.schemas import FitOut
 from backend.registry.schemas import CHAMPION, ModelOut
 from frontend import identity, text
 from frontend.client import FitQuery
+from frontend.datasets_client import DatasetQuery
 from frontend.models_client import ModelQuery
 from frontend.pages import PageName, go, link
 from frontend.permission import Access
 from frontend.tables import clickable_table
-from frontend.uploads import drop_zone, send_dataset, show_upload_problem
+from frontend.uploads import FORMATS, draw_upload
 
 SHOWN: Final = 50
 Item = TypeVar("Item", DatasetOut, FitOut, ModelOut)
@@ -49,7 +50,7 @@ def draw_content(access: Access) -> None:
         "Datasets",
         project.datasets,
         (PageName.DATASETS, PageName.DATASET),
-        lambda: identity.api().datasets(project_id=number, limit=SHOWN),
+        lambda: identity.datasets_api().datasets(DatasetQuery(project_id=number, limit=SHOWN)),
         _dataset_row,
         project_id=number,
     )
@@ -59,14 +60,10 @@ def draw_content(access: Access) -> None:
 
 
 def _draw_upload(project_id: int) -> None:
-    st.caption("A CSV file, or a zip of images with labels.txt.")
-    file = drop_zone(f"project_{project_id}", "Drop a CSV file here")
-    if file is not None:
-        dataset = send_dataset(file, project_id=project_id)
-        if dataset is not None:
-            go(PageName.DATASET, id=dataset.id)
-        st.rerun()
-    show_upload_problem()
+    st.caption(FORMATS)
+    dataset = draw_upload(f"project_{project_id}", project_id=project_id)
+    if dataset is not None:
+        go(PageName.DATASET, id=dataset.id)
 
 
 def _draw_part(

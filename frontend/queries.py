@@ -2,11 +2,12 @@
 
 from datetime import timedelta
 
-from backend.datasets.profile_schemas import ProfileOut
+from backend.datasets.profile_schemas import ProfileOut, VersionDiff
 from backend.fits.schemas import EstimatorOut
 from backend.serving.schemas import SchemaOut
 from frontend.caching import cached_per_user
 from frontend.client import Api
+from frontend.datasets_client import DatasetsApi
 from frontend.models_client import ModelsApi
 
 
@@ -16,10 +17,39 @@ def estimators(api: Api) -> list[EstimatorOut]:
     return api.estimators().items
 
 
+class _Unfinished(Exception):
+    """Carries a profile past the cache."""
+
+    def __init__(self, profile: ProfileOut) -> None:
+        super().__init__(profile.state)
+        self.profile = profile
+
+
 @cached_per_user(ttl=timedelta(hours=1))
-def profile(api: Api, dataset_id: int, version: int) -> ProfileOut:
-    """The columns of a version, which never change."""
-    return api.profile(dataset_id, version)
+def _ready_profile(
+    api: DatasetsApi, dataset_id: int, version: int, target: str | None
+) -> ProfileOut:
+    """A ready profile never changes."""
+    found = api.profile(dataset_id, version, target)
+    if found.state != "ready":
+        raise _Unfinished(found)
+    return found
+
+
+def profile(
+    api: DatasetsApi, dataset_id: int, version: int, target: str | None = None
+) -> ProfileOut:
+    """The columns of a version; with associations where a target is named."""
+    try:
+        return _ready_profile(api, dataset_id, version, target)
+    except _Unfinished as unfinished:
+        return unfinished.profile
+
+
+@cached_per_user(ttl=timedelta(hours=1))
+def version_diff(api: DatasetsApi, dataset_id: int, before: int, after: int) -> VersionDiff:
+    """What changed from one version to another; neither ever changes."""
+    return api.diff(dataset_id, before, after)
 
 
 @cached_per_user(ttl=timedelta(hours=1))

@@ -13,13 +13,14 @@ from backend.registry.schemas import CHAMPION, ModelOut, ModelVersionOut
 from backend.retraining.schemas import PolicyOut, RetrainingOut, RetrainRequest
 from frontend import identity, text
 from frontend.client import ApiError, SignedOut
+from frontend.datasets_client import DatasetQuery
 from frontend.dialogs import done
 from frontend.schedule import DAYS, LAST_DAY, Every, Schedule, in_words, read_cron
 from frontend.state import state
+from frontend.uploads import FILE_TYPES
 from frontend.widgets import errors_shown, show_problems
 
 MOST_DATASETS: Final = 200
-FILE_TYPES: Final = ("csv", "tsv", "txt", "zip")
 STORED, NEW_FILE = "A stored version", "A new file"
 OTHER: Final = "cron expression"
 REPEATS: Final[Mapping[str, Every]] = {
@@ -87,16 +88,17 @@ def _draw_source(champion: ModelVersionOut, *, key: str) -> dict[str, int]:
     left, right = st.columns([2, 1])
     with left:
         dataset_id = _draw_dataset(champion.dataset_id, key=key)
-    versions = [entry.version for entry in identity.api().versions(dataset_id)]
+    versions = [entry.version for entry in identity.datasets_api().versions(dataset_id)]
     with right:
         version = st.selectbox("Version", versions, key=f"{key}.{dataset_id}.version")
     return {"dataset_id": dataset_id, "version": version}
 
 
 def _draw_dataset(usual: int, *, key: str) -> int:
-    names = {entry.id: entry.name for entry in identity.api().datasets(limit=MOST_DATASETS)}
+    api = identity.datasets_api()
+    names = {entry.id: entry.name for entry in api.datasets(DatasetQuery(limit=MOST_DATASETS))}
     if usual not in names:  # older than the list
-        names[usual] = identity.api().dataset(usual).name
+        names[usual] = api.dataset(usual).name
     chosen: int = st.selectbox(
         "Dataset",
         list(names),

@@ -108,6 +108,7 @@ class Bridge:
             Route(f"{PREFIX}/signout", self.delete_cookie, methods=["POST"]),
             Route(f"{PREFIX}/plots/{{fit_id:int}}/{{kind}}.png", self.plot),
             Route(f"{PREFIX}/datasets/{{dataset_id:int}}/{{version:int}}", self.download),
+            Route(f"{PREFIX}/datasets/{{dataset_id:int}}/{{version:int}}/recipe", self.recipe),
             Route(
                 f"{PREFIX}/datasets/{{dataset_id:int}}/{{version:int}}/images/{{row:int}}.png",
                 self.image,
@@ -203,13 +204,25 @@ class Bridge:
 
     async def download(self, request: Request) -> Response:
         """A dataset's version as it was sent, or as CSV or Parquet."""
+        return await self._version_file(request, "download", _format(request))
+
+    async def recipe(self, request: Request) -> Response:
+        """How a version was made from its upload, as JSON or as a program."""
+        form = "polars" if request.query_params.get("format") == "polars" else "json"
+        name = "recipe.py" if form == "polars" else "recipe.json"
+        return await self._version_file(request, "recipe", {"format": form}, name)
+
+    async def _version_file(
+        self, request: Request, part: str, params: dict[str, str], name: str = ""
+    ) -> Response:
         dataset_id, version = request.path_params["dataset_id"], request.path_params["version"]
         return await self._file(
             request,
-            f"/datasets/{dataset_id}/versions/{version}/download",
-            params=_format(request),
+            f"/datasets/{dataset_id}/versions/{version}/{part}",
+            params=params,
             page=f"/dataset?id={dataset_id}",
             absent=f"No dataset {dataset_id}, or it is not shared with you.",
+            name=name,
         )
 
     async def audit(self, request: Request) -> Response:
@@ -224,7 +237,14 @@ class Bridge:
         )
 
     async def _file(
-        self, request: Request, path: str, *, params: dict[str, str], page: str, absent: str
+        self,
+        request: Request,
+        path: str,
+        *,
+        params: dict[str, str],
+        page: str,
+        absent: str,
+        name: str = "",
     ) -> Response:
         """A file of the API; who is not signed in comes to the page that offers it."""
         try:
@@ -237,8 +257,10 @@ class Bridge:
             await answer.aclose()
             text = NO_SERVER if answer.is_server_error else absent
             return Response(text, answer.status_code, headers=NO_STORE, media_type="text/plain")
+        named = {"content-disposition": f'attachment; filename="{name}"'} if name else {}
+        headers = {**named, **_passed(answer)}
         return StreamingResponse(
-            _content(answer), headers=_passed(answer), media_type="application/octet-stream"
+            _content(answer), headers=headers, media_type="application/octet-stream"
         )
 
     async def predictions(self, request: Request) -> Response:

@@ -4,8 +4,8 @@ No other module but the sign-in seam touches `st.session_state`.
 """
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Generic, Literal, TypeVar
 
@@ -14,8 +14,10 @@ from streamlit.navigation.page import Page
 
 from backend.accounts.schemas import LinkInfo, SignInOptions, UserOut
 from backend.datasets.recipe_schemas import RecipeOut
+from backend.datasets.schemas import DownloadFormat
+from backend.datasets.usage_schemas import LinkOut
 from backend.serving.schemas import PredictOut
-from frontend.client import RefreshGuard, Tokens
+from frontend.client import ApiError, RefreshGuard, Tokens
 
 Value = TypeVar("Value")
 PREFIX: Final = "goodfit."
@@ -68,14 +70,53 @@ class Chosen:
 
 
 @dataclass(frozen=True)
+class UploadProblem:
+    """Why a file that still lies in its drop zone was not stored."""
+
+    file_id: str
+    markdown: str
+    lines: str = ""
+    """Of the file, with their numbers, where one is to blame."""
+
+
+@dataclass(frozen=True)
+class FileLink:
+    """A signed link to one file of a version."""
+
+    dataset_id: int
+    version: int
+    form: DownloadFormat
+    link: LinkOut
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """Cleaning steps that were chosen for a version, and what a trial of them told."""
+    """The steps that are being chosen for a version, and what the server said of them."""
 
     dataset_id: int
     version: int
     steps: tuple[dict[str, Any], ...] = ()
+    # Of the request that makes the version; other steps are another request.
     key: str = ""
     report: RecipeOut | None = None
+    """What a dry run told of the steps, or of those before the first that does not fit."""
+    problems: Mapping[str, str] = field(default_factory=dict)
+    """What is wrong, by the place in the steps, such as `1.columns.0`."""
+    failure: str = ""
+    """Why there was no answer about the steps."""
+    edited: int | None = None
+    """The step whose form is open."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A recipe of another version that was tried or refused here."""
+
+    place: tuple[int, int, int]
+    """Of which dataset and version, and whose recipe."""
+    key: str
+    report: RecipeOut | None = None
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,14 +181,20 @@ class SessionState:
     password_link = _Entry[str](str)
     link_info = _Entry[LinkInfo | None](lambda: None)
     chosen = _Entry[Chosen | None](lambda: None)
-    upload_problem = _Entry[str](str)
+    upload_problem = _Entry[UploadProblem | None](lambda: None)
     uploader_round = _Entry[int](int)
+    options_round = _Entry[int](int)
+    file_link = _Entry[FileLink | None](lambda: None)
+    file_link_problem = _Entry[ApiError | None](lambda: None)
     upload_salt = _Entry[str](str)
     run_key = _Entry[str](str)
     deeds = _Entry[tuple[Deed, ...]](tuple)
     selected_fit = _Entry[int | None](lambda: None)
     selected_project = _Entry[int | None](lambda: None)
     selected_dataset = _Entry[int | None](lambda: None)
+    selected_trash = _Entry[int | None](lambda: None)
+    shown_versions = _Entry[int](int)
+    selected_use = _Entry[int | None](lambda: None)
     selected_model = _Entry[int | None](lambda: None)
     selected_version = _Entry[int | None](lambda: None)
     selected_retraining = _Entry[int | None](lambda: None)
@@ -168,7 +215,9 @@ class SessionState:
     trial = _Entry[Trial | None](lambda: None)
     batch = _Entry[Batch | None](lambda: None)
     batch_problem = _Entry[str](str)
-    recipe = _Entry[Recipe | None](lambda: None)
+    # By dataset and version: each keeps its own until it is made or left.
+    recipes = _Entry[dict[tuple[int, int], Recipe]](dict)
+    replay = _Entry[Replay | None](lambda: None)
     form_round = _Entry[int](int)
     register_key = _Entry[str](str)
     notice = _Entry[str](str)
@@ -206,6 +255,10 @@ class SessionState:
     def preset(self, key: str, value: Any) -> None:
         """What a widget holds at first; unlike a default it can be cleared."""
         st.session_state.setdefault(key, value)
+
+    def put_widget(self, key: str, value: Any) -> None:
+        """What a widget holds from its next drawing on; not for one that is drawn already."""
+        st.session_state[key] = value
 
     def forget_widget(self, key: str) -> None:
         """Lets a widget start from its default."""

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from backend.accounts import users
+from backend.bootstrap import create_admin
 from backend.core.access import Role, Viewer
 from backend.core.db import create_engine
 from backend.core.security import name_key
@@ -27,6 +28,7 @@ PASSWORD = "correct horse battery"
 CHEAP_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 DATA = Path(__file__).parent / "data"
 SignIn = Callable[..., Awaitable[httpx.AsyncClient]]
+Person = Callable[[str], Awaitable[httpx.AsyncClient]]
 
 
 @pytest.fixture(scope="session")
@@ -151,6 +153,53 @@ async def sign_in(
     yield make
     for client in clients:
         await client.aclose()
+
+
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A database in which tests really commit."""
+    home = tmp_path_factory.mktemp("parallel")
+    server = EmbeddedPostgres(home / "postgres", databases=("parallel",), durable=False)
+    server.start()
+    settings = make_settings(server.url("parallel"), home)
+    upgrade(settings)
+    create_admin(settings, "root", PASSWORD)
+    yield settings
+    server.stop()
+
+
+@pytest.fixture
+async def real(committed: Settings) -> AsyncIterator[FastAPI]:
+    app = create_app(committed)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+async def person(real: FastAPI) -> AsyncIterator[Person]:
+    """Signs somebody in, who is made where needed."""
+    clients: list[httpx.AsyncClient] = []
+
+    def client() -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app=real, raise_app_exceptions=False)
+        clients.append(httpx.AsyncClient(transport=transport, base_url="http://test", timeout=60))
+        return clients[-1]
+
+    async def sign_in(username: str) -> httpx.AsyncClient:
+        if username != "root":
+            body = {"username": username, "password": PASSWORD, "role": Role.MEMBER}
+            root = await sign_in("root")
+            assert (await root.post("/api/v1/users", json=body)).status_code in (201, 409)
+        own = client()
+        form = {"username": username, "password": PASSWORD}
+        answer = await own.post("/api/v1/auth/token", data=form)
+        assert answer.status_code == 200, answer.text
+        own.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        return own
+
+    yield sign_in
+    for opened in clients:
+        await opened.aclose()
 
 
 def viewer_of(user: User) -> Viewer:

@@ -70,6 +70,18 @@ async def get_viewer(
 ViewerDep = Annotated[Viewer, Depends(get_viewer, scope="function")]
 
 
+async def get_reader(
+    request: Request, settings: SettingsDep, client: ClientDep, token: TokenDep
+) -> Viewer:
+    """The caller of a route that gives out what they may read, though it is a POST."""
+    viewer = await _identified(request, settings, client, token)
+    _require_scope(viewer, Scope.READ)
+    return viewer
+
+
+ReaderDep = Annotated[Viewer, Depends(get_reader, scope="function")]
+
+
 async def get_predicting(
     request: Request, settings: SettingsDep, client: ClientDep, token: TokenDep
 ) -> Viewer:

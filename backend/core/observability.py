@@ -14,6 +14,8 @@ from backend.core.logs import bind_request, is_request_id
 
 _log = logging.getLogger("goodfit.access")
 UNMATCHED: Final = "unmatched"
+# Ours are shorter; anybody may ask for one of 64 kB.
+LONGEST_PATH: Final = 500
 # Method, route template, status, seconds.
 Observe = Callable[[str, str, int, float], None]
 
@@ -58,7 +60,7 @@ class RequestContext:
             self.observe(scope["method"], route_template(scope), status, seconds)
         fields = {
             "method": scope["method"],
-            "path": scope["path"],
+            "path": scope["path"][:LONGEST_PATH],
             "status": status,
             "milliseconds": round(seconds * 1000, 1),
         }

@@ -10,9 +10,11 @@ _SECRET_NAME: Final = re.compile(
     r"pass(word|wd|phrase)|secret|token|authorization|cookie|(api|service|cookie|private)[-_]?key",
     re.IGNORECASE,
 )
+# From the beginning of a word only: tried at each of its letters, a long one would take minutes.
 _NAMED: Final = re.compile(
-    r"""(?P<name>[\w-]*(?:pass(?:word|wd|phrase)|secret|token|(?:api|service|cookie|private)[-_]key)
-        [\w-]*)(?P<between>['"]?\s*[:=]\s*b?)
+    r"""(?P<name>(?<![\w-])
+        (?=[\w-]*?(?:pass(?:word|wd|phrase)|secret|token|(?:api|service|cookie|private)[-_]key))
+        [\w-]++)(?P<between>['"]?\s*[:=]\s*b?)
         (?P<value>'[^'\n]*'|"[^"\n]*"|[^\s'",;&)\]}]+)""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -23,9 +25,10 @@ _HEADER: Final = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _SCHEME: Final = re.compile(r"\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}", re.IGNORECASE)
-# Refresh, browser and personal tokens, tickets and links, by their first letters; then JWTs.
-_OWN_TOKEN: Final = re.compile(r"\bg[frbtl]_[A-Za-z0-9_-]{6,}")
-_JWT: Final = re.compile(r"\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){1,3}")
+# Refresh, browser and personal tokens, tickets, links to sign in and to download, by their first
+# letters; then JWTs.
+_OWN_TOKEN: Final = re.compile(r"\bg[frbtld]_[A-Za-z0-9_-]{6,}")
+_JWT: Final = re.compile(r"\beyJ[A-Za-z0-9_-]{6,1000}+\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){1,3}")
 _URL_PASSWORD: Final = re.compile(r"(://[^\s:/@]*:)[^\s/@]+@")
 
 

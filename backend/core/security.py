@@ -25,6 +25,7 @@ REFRESH_PREFIX: Final = "gr_"
 BROWSER_PREFIX: Final = "gb_"
 TICKET_PREFIX: Final = "gt_"
 LINK_PREFIX: Final = "gl_"
+DOWNLOAD_PREFIX: Final = "gd_"
 PERSONAL_PREFIX: Final = "gf_"
 # What a list shows of a personal token: the prefix and five letters of 43.
 HINT_LENGTH: Final = 8

@@ -1,41 +1,62 @@
 """The bodies that become versions: a file in a form, or a table as JSON; what is answered."""
 
-import pkgutil
-from collections.abc import AsyncIterator
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from fastapi import Request
-from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.core.access import Viewer
 from backend.core.errors import field_error
 from backend.core.openapi import multipart_body
-from backend.datasets import service
-from backend.datasets.inline import JSON_TYPE, parse_inline, receive_json
-from backend.datasets.intake import Upload, receive, workspace
-from backend.datasets.schemas import DatasetCreate, InlineTable, TypedUpload, VersionOut
-from backend.settings import UploadSettings
+from backend.datasets.connection import body_of, while_connected
+from backend.datasets.files import Store, original_path, require_quota, storing
+from backend.datasets.inline import JSON_TYPE, receive_json
+from backend.datasets.intake import FORM_OVERHEAD, Upload, announced_bytes, receive
+from backend.datasets.processes import TableProcesses
+from backend.datasets.schemas import (
+    DatasetCreate,
+    InlineTable,
+    ReadOptions,
+    TypedUpload,
+    VersionOut,
+)
+from backend.datasets.workspaces import workspace
+from backend.settings import Settings, UploadSettings
+from backend.storage.blobs import BlobStore
 from backend.tables import DatasetVersion
 
 UPLOAD_BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "content": {
-            **multipart_body(name="string", description="string", project_id="integer"),
+            **multipart_body(
+                name="string",
+                description="string",
+                project_id="integer",
+                **dict.fromkeys(ReadOptions.model_fields, "string"),
+            ),
             JSON_TYPE: {"schema": InlineTable.model_json_schema()},
         },
     }
 }
-
-
-def contents(function: str, *arguments: Any, **options: Any) -> Any:
-    """Call `datasets.contents`, which is loaded when it is first needed; runs in a thread."""
-    return pkgutil.resolve_name(f"backend.datasets.contents:{function}")(*arguments, **options)
+SAMPLE: Final = Path(__file__).parent / "samples" / "penguins.csv"
+SAMPLE_NAME: Final = "Palmer penguins"
+SAMPLE_DESCRIPTION: Final = (
+    "Sizes of 344 penguins of three species near Palmer Station, Antarctica. Collected by Kristen "
+    "Gorman and the Palmer Station LTER; published by Horst, Hill and Gorman (2020) in the R "
+    "package palmerpenguins, in the public domain (CC0)."
+)
+READ_UPLOAD: Final = "backend.datasets.contents:read_upload"
+READ_INLINE: Final = "backend.datasets.contents:read_inline"
+Form = TypeVar("Form", bound=BaseModel)
 
 
 def version_out(row: DatasetVersion) -> VersionOut:
@@ -69,8 +90,10 @@ class Received:
     """A checked upload, not yet kept."""
 
     data: DatasetCreate
+    options: ReadOptions
     typed: TypedUpload
-    store: service.Store
+    folder: Path
+    store: Store
 
     def require_name(self) -> None:
         """A table in the body has no file whose name could be the dataset's."""
@@ -79,51 +102,145 @@ class Received:
 
 
 @asynccontextmanager
+async def sampled(
+    request: Request,
+    session: AsyncSession,
+    viewer: Viewer,
+    settings: Settings,
+    project_id: int | None,
+) -> AsyncIterator[Received]:
+    """The sample that comes with the package, read as any other file."""
+    await session.close()
+    with workspace(settings.home) as folder:
+        upload = Upload(original_path(folder), folder, file_name=SAMPLE.name)
+        content = await asyncio.to_thread(SAMPLE.read_bytes)
+        await asyncio.to_thread(upload.path.write_bytes, content)
+        upload.bytes, upload.sha256 = len(content), hashlib.sha256(content).hexdigest()
+        options = ReadOptions()
+        typed = await read_upload(request, upload, options, settings.uploads)
+        data = DatasetCreate(
+            name=SAMPLE_NAME, project_id=project_id, description=SAMPLE_DESCRIPTION
+        )
+        store = _storing(request, session, viewer, settings, typed, folder)
+        yield Received(data, options, typed, folder, store)
+
+
+@asynccontextmanager
+async def read_again(
+    request: Request,
+    session: AsyncSession,
+    viewer: Viewer,
+    settings: Settings,
+    row: DatasetVersion,
+    options: ReadOptions,
+) -> AsyncIterator[Received]:
+    """The bytes of an upload that is kept, read with other options."""
+    await session.close()
+    blobs: BlobStore = request.app.state.blobs
+    with workspace(settings.home) as folder, blobs.local(row.sha256, folder) as path:
+        upload = Upload(path, folder, row.file_name, row.bytes, row.sha256)
+        typed = await read_upload(request, upload, options, settings.uploads)
+        typed = replace(typed, parent_version=row.version)
+        store = _storing(request, session, viewer, settings, typed, folder)
+        yield Received(DatasetCreate(), options, typed, folder, store)
+
+
+@asynccontextmanager
 async def received(
-    request: Request, session: AsyncSession, limits: UploadSettings
+    request: Request, session: AsyncSession, viewer: Viewer, settings: Settings
 ) -> AsyncIterator[Received]:
     """Read the body only here, after the dependencies made sure who is calling."""
+    await require_announced_quota(request, session, viewer, settings.uploads)
     # A slow upload must not hold a database connection.
     await session.close()
-    blobs = request.app.state.blobs
-    with workspace() as folder:
-        upload, data, typed = await _typed(request, folder, limits)
+    with workspace(settings.home) as folder:
+        data, options, typed = await _typed(request, folder, settings.uploads)
+        store = _storing(request, session, viewer, settings, typed, folder)
+        yield Received(data, options, typed, folder, store)
 
-        async def store() -> None:
-            await run_in_threadpool(contents, "store_upload", upload, typed, blobs)
 
-        yield Received(data, typed, store)
+def _storing(
+    request: Request,
+    session: AsyncSession,
+    viewer: Viewer,
+    settings: Settings,
+    typed: TypedUpload,
+    folder: Path,
+) -> Store:
+    blobs: BlobStore = request.app.state.blobs
+    quota = settings.uploads.quota_bytes
+    return storing(session, viewer, blobs, typed, folder=folder, quota_bytes=quota)
 
 
 async def _typed(
     request: Request, folder: Path, limits: UploadSettings
-) -> tuple[Upload, DatasetCreate, TypedUpload]:
+) -> tuple[DatasetCreate, ReadOptions, TypedUpload]:
     content_type = request.headers.get("content-type", "")
-    length = request.headers.get("content-length")
     if content_type.partition(";")[0].strip().lower() == JSON_TYPE:
-        upload = await receive_json(
-            request.stream(),
-            content_length=length,
-            folder=folder,
-            max_bytes=limits.max_json_bytes,
-        )
-        inline = await run_in_threadpool(parse_inline, upload)
-        data = DatasetCreate(
-            name=inline.name, project_id=inline.project_id, description=inline.description
-        )
-        typed = await run_in_threadpool(contents, "type_inline", upload, inline, limits)
-        return upload, data, typed
-    upload = await receive(
-        request.stream(),
-        content_type=content_type,
-        content_length=length,
+        return await _typed_inline(request, folder, limits)
+    upload = await receive_file(request, folder, limits)
+    options, others = split_options(upload.fields)
+    data = validated(DatasetCreate, others)
+    return data, options, await read_upload(request, upload, options, limits)
+
+
+async def _typed_inline(
+    request: Request, folder: Path, limits: UploadSettings
+) -> tuple[DatasetCreate, ReadOptions, TypedUpload]:
+    upload = await receive_json(
+        body_of(request),
+        content_length=request.headers.get("content-length"),
+        folder=folder,
+        max_bytes=limits.max_json_bytes,
+    )
+    tables: TableProcesses = request.app.state.tables
+    data, typed = await while_connected(request, tables.run(READ_INLINE, upload, limits))
+    return data, ReadOptions(), typed
+
+
+async def require_announced_quota(
+    request: Request, session: AsyncSession, viewer: Viewer, limits: UploadSettings
+) -> None:
+    """Refuse a body that says itself that it would be too much, before it is read."""
+    announced = announced_bytes(request.headers.get("content-length"))
+    if announced is not None:
+        added = max(0, announced - FORM_OVERHEAD)
+        await require_quota(session, viewer, added=added, quota_bytes=limits.quota_bytes)
+
+
+def split_options(fields: Mapping[str, str]) -> tuple[ReadOptions, dict[str, str]]:
+    """How the file is to be read, and the other fields beside it."""
+    options = {name: value for name, value in fields.items() if name in ReadOptions.model_fields}
+    others = {name: value for name, value in fields.items() if name not in options}
+    return validated(ReadOptions, options), others
+
+
+async def receive_file(request: Request, folder: Path, limits: UploadSettings) -> Upload:
+    """A file in a form, taken into the folder as it comes."""
+    return await receive(
+        body_of(request),
+        content_type=request.headers.get("content-type", ""),
+        content_length=request.headers.get("content-length"),
         folder=folder,
         max_bytes=limits.max_bytes,
-        archives=True,
     )
+
+
+async def read_upload(
+    request: Request, upload: Upload, options: ReadOptions, limits: UploadSettings
+) -> TypedUpload:
+    """Type a received file, in a process that ends when the client goes away."""
+    tables: TableProcesses = request.app.state.tables
+    typed: TypedUpload = await while_connected(
+        request, tables.run(READ_UPLOAD, upload, options, limits)
+    )
+    return typed
+
+
+def validated(schema: type[Form], fields: Mapping[str, Any]) -> Form:
+    """The text fields of a form by their schema; a 422 names each bad one."""
     try:
-        data = DatasetCreate.model_validate(upload.fields)
+        return schema.model_validate(fields)
     except ValidationError as error:
         problems = [{**entry, "loc": ("body", *entry["loc"])} for entry in error.errors()]
         raise RequestValidationError(problems) from None
-    return upload, data, await run_in_threadpool(contents, "type_upload", upload, limits)

@@ -1,86 +1,90 @@
-"""What is in a dataset's files: typed and stored at upload, read for previews.
+"""What is in a dataset's files: typed, described and, where small, profiled.
 
-Loaded with the first upload or preview: its libraries take 70 MB that an idle API need not hold.
+Loaded by the processes that work on tables: its libraries take 70 MB that the API need not hold.
 """
 
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import polars as pl
 import pyarrow.parquet as pq
 
 from backend.core.errors import FieldProblem, Unprocessable
-from backend.datasets.inline import cell_place, columns_of, target_of
-from backend.datasets.intake import Upload, unprocessable
-from backend.datasets.schemas import ImageList, ImageOut, InlineTable, PreviewOut, TypedUpload
-from backend.science.column_types import TargetGuess
-from backend.science.columns import describe_columns, guess_target
-from backend.science.csv_table import (
-    TableLimits,
-    TypedTable,
-    content_digest,
-    find_doubts,
-    read_csv,
-)
+from backend.datasets.files import parquet_path, profile_path
+from backend.datasets.inline import cell_place, columns_of, parse_inline, target_of
+from backend.datasets.intake import Upload, display_name, unprocessable
+from backend.datasets.profiling import small_profile
+from backend.datasets.schemas import DatasetCreate, Origin, ReadOptions, TypedUpload
+from backend.science.column_types import ColumnDescription, ColumnRole, TargetGuess
+from backend.science.columns import describe_table, guess_target
 from backend.science.images.archive import ArchiveLimits, open_archive
-from backend.science.images.image_table import (
-    list_images,
-    read_image,
-    shape_in,
-    write_images,
-)
-from backend.science.images.pixels import encode_png
+from backend.science.images.image_table import shape_in, write_images
 from backend.science.images.problem import ImageProblem
-from backend.science.inline_table import CellProblems, table_of
+from backend.science.inline_table import CellProblems, write_inline
+from backend.science.tables.read import read_table
+from backend.science.tables.sniff import EMPTY_ZIP, ZIP, is_workbook
+from backend.science.tables.table_file import ReadLimits, TableFile
+from backend.science.tables.table_file import ReadOptions as TableOptions
 from backend.science.text_check import TableProblem
 from backend.settings import UploadSettings
-from backend.storage.blobs import BlobStore, digest_of
+from backend.storage.blobs import digest_of
+
+# Cells of a table whose profile is worth waiting for.
+MOST_CELLS_AT_ONCE: Final = 2_000_000
 
 
-def type_upload(upload: Upload, limits: UploadSettings) -> TypedUpload:
-    """Parse and type a received file; blocking, so it runs in a thread. Stores nothing."""
-    if upload.is_archive:
-        return _type_images(upload, limits)
-    shape = TableLimits(max_columns=limits.max_columns, max_cell_bytes=limits.max_cell_bytes)
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """What a version was made from, where it was not sent."""
+
+    recipe: list[dict[str, Any]] | None = None
+    parent_version: int | None = None
+    replay_of: int | None = None
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+
+
+def read_upload(upload: Upload, options: ReadOptions, limits: UploadSettings) -> TypedUpload:
+    """Type a received file into its folder.
+
+    Raises
+    ------
+    Unprocessable
+        Names the line and the column, or the entry of the archive.
+    """
+    if options.format == "images" or (options.format is None and _holds_images(upload.path)):
+        return _read_images(upload, limits)
+    asked = TableOptions(**options.model_dump())
     try:
-        table = read_csv(upload.path, shape)
+        table = read_table(upload.path, asked, _limits(limits), parquet_path(upload.folder))
     except TableProblem as problem:
         raise unprocessable(problem) from None
-    return TypedUpload(
-        file_name=upload.file_name,
-        bytes=upload.bytes,
-        sha256=upload.sha256,
-        **_keep_table(table, upload.parquet_path),
-    )
+    return keep_table(table, file_name=upload.file_name, bytes=upload.bytes, sha256=upload.sha256)
 
 
-def image_size(upload: Upload) -> dict[str, int]:
-    """Width, height and channels of the images of a typed upload."""
-    return asdict(shape_in(pq.read_schema(upload.parquet_path)))
+def _holds_images(path: Path) -> bool:
+    """Whether it is an archive and no workbook; those are archives as well."""
+    with path.open("rb") as file:
+        is_archive = file.read(len(ZIP)).startswith((ZIP, EMPTY_ZIP))
+    return is_archive and not is_workbook(path)
 
 
-def _keep_table(table: TypedTable, path: Path, *, target: str | None = None) -> dict[str, Any]:
-    """The table as a Parquet file, and what a version says about it."""
-    table.frame.write_parquet(path, compression="zstd")
-    columns = describe_columns(table.frame)
-    guess = guess_target(columns) if target is None else TargetGuess(target, "sent as the target")
-    return {
-        "parquet_sha256": digest_of(path),
-        "content_digest": content_digest(table.frame),
-        "rows": table.frame.height,
-        "columns": [asdict(column) for column in columns],
-        "column_count": len(columns),
-        "suggested_target": None if guess is None else asdict(guess),
-        "warnings": table.warnings,
-    }
+def _limits(limits: UploadSettings) -> ReadLimits:
+    return ReadLimits(limits.max_columns, limits.max_cell_bytes, limits.max_inflated_bytes)
 
 
-def type_inline(upload: Upload, inline: InlineTable, limits: UploadSettings) -> TypedUpload:
-    """Type a table that came as JSON; blocking, so it runs in a thread. Stores nothing."""
+def read_inline(upload: Upload, limits: UploadSettings) -> tuple[DatasetCreate, TypedUpload]:
+    """Type a table that came as JSON.
+
+    Raises
+    ------
+    MalformedUpload, Unprocessable
+        Names every value and every column that is not as it should be.
+    """
+    inline = parse_inline(upload)
     columns = columns_of(inline, limits.max_columns)
     try:
-        table = table_of(columns, limits.max_cell_bytes)
+        table = write_inline(columns, _limits(limits), parquet_path(upload.folder))
     except CellProblems as problems:
         errors = [
             FieldProblem(
@@ -91,52 +95,84 @@ def type_inline(upload: Upload, inline: InlineTable, limits: UploadSettings) -> 
             for problem in problems.problems
         ]
         raise Unprocessable(str(problems), errors=errors) from None
-    return TypedUpload(
-        file_name=upload.file_name,
+    typed = keep_table(
+        table,
+        file_name=display_name(f"{inline.name or 'table'}.json"),
         bytes=upload.bytes,
         sha256=upload.sha256,
         origin="inline",
-        **_keep_table(table, upload.parquet_path, target=target_of(inline)),
+        target=target_of(inline),
     )
+    data = DatasetCreate(
+        name=inline.name, project_id=inline.project_id, description=inline.description
+    )
+    return data, typed
 
 
-def keep_cleaned(
-    frame: pl.DataFrame,
-    folder: Path,
+def keep_table(
+    table: TableFile,
     *,
     file_name: str,
-    recipe: list[dict[str, Any]],
-    parent_version: int,
-) -> tuple[Upload, TypedUpload]:
-    """A cleaned table as the file of a version; nothing was sent, so its Parquet file counts."""
-    table = TypedTable(frame, find_doubts(frame), delimiter=",")
-    upload = Upload(path=folder / "upload.parquet", file_name=f"{Path(file_name).stem}.parquet")
-    described = _keep_table(table, upload.path)
-    upload.sha256, upload.bytes = described["parquet_sha256"], upload.path.stat().st_size
-    typed = TypedUpload(
-        file_name=upload.file_name,
-        bytes=upload.bytes,
-        sha256=upload.sha256,
-        origin="recipe",
-        recipe=recipe,
-        parent_version=parent_version,
-        **described,
+    bytes: int | None = None,  # the version's field
+    sha256: str | None = None,
+    origin: Origin = "upload",
+    target: str | None = None,
+    given_roles: Mapping[str, ColumnRole] | None = None,
+    lineage: Lineage | None = None,
+) -> TypedUpload:
+    """What a version says about a typed table, whose Parquet file stays where it is.
+
+    A table of few cells is profiled at once, into a file beside it. Where nothing was sent, as by
+    a recipe, the Parquet file's own bytes and sha256 count.
+    """
+    parquet_sha256 = digest_of(table.path)
+    columns = describe_table(table.path, given_roles or {})
+    guess = guess_target(columns) if target is None else TargetGuess(target, "sent as the target")
+    lineage = lineage or Lineage()
+    return TypedUpload(
+        file_name=file_name,
+        bytes=table.path.stat().st_size if bytes is None else bytes,
+        sha256=sha256 or parquet_sha256,
+        parquet_sha256=parquet_sha256,
+        content_digest=table.content_digest,
+        rows=table.rows,
+        columns=[asdict(column) for column in columns],
+        column_count=len(columns),
+        suggested_target=None if guess is None else asdict(guess),
+        warnings=list(dict.fromkeys([*(doubt.message for doubt in table.doubts), *table.warnings])),
+        origin=origin,
+        recipe=lineage.recipe,
+        parent_version=lineage.parent_version,
+        replay_of=lineage.replay_of,
+        inputs=lineage.inputs,
+        doubts=[asdict(doubt) for doubt in table.doubts],
+        source=None if table.source is None else asdict(table.source),
+        profile_sha256=_profile(table, columns),
     )
-    return upload, typed
 
 
-def _type_images(upload: Upload, limits: UploadSettings) -> TypedUpload:
+def _profile(table: TableFile, columns: Sequence[ColumnDescription]) -> str | None:
+    """Key of the profile of a table that is small enough to wait for it."""
+    if table.rows * len(columns) > MOST_CELLS_AT_ONCE:
+        return None
+    path = profile_path(table.path.parent)
+    path.write_bytes(small_profile(table.path, columns))
+    return digest_of(path)
+
+
+def _read_images(upload: Upload, limits: UploadSettings) -> TypedUpload:
     bounds = ArchiveLimits(max_images=limits.max_images, max_bytes=limits.max_archive_bytes)
+    target = parquet_path(upload.folder)
     try:
         with open_archive(upload.path, bounds) as archive:
-            images = write_images(archive, upload.parquet_path, limits.max_archive_bytes)
+            images = write_images(archive, target, limits.max_archive_bytes)
     except ImageProblem as problem:
         raise unprocessable(problem) from None
     return TypedUpload(
         file_name=upload.file_name,
         bytes=upload.bytes,
         sha256=upload.sha256,
-        parquet_sha256=digest_of(upload.parquet_path),
+        parquet_sha256=digest_of(target),
         content_digest=images.content_digest,
         rows=images.rows,
         columns=[asdict(column) for column in images.columns],
@@ -147,34 +183,6 @@ def _type_images(upload: Upload, limits: UploadSettings) -> TypedUpload:
     )
 
 
-def store_upload(upload: Upload, typed: TypedUpload, blobs: BlobStore) -> None:
-    """Keep the original and its typed form; only once everything else was accepted."""
-    blobs.put_file(upload.path, digest=typed.sha256)
-    blobs.put_file(upload.parquet_path, digest=typed.parquet_sha256)
-
-
-def read_preview(blobs: BlobStore, parquet_sha256: str, total_rows: int, limit: int) -> PreviewOut:
-    """The first rows, in what JSON can hold; of images their labels and names."""
-    with blobs.open(parquet_sha256) as file:
-        frame = pl.scan_parquet(file).select(~pl.selectors.binary()).head(limit).collect()
-    temporal = pl.selectors.temporal()
-    frame = frame.with_columns(temporal.cast(pl.String))
-    finite = pl.selectors.float()
-    frame = frame.with_columns(pl.when(finite.is_finite()).then(finite))
-    return PreviewOut(
-        columns=frame.columns, rows=list(map(list, frame.rows())), total_rows=total_rows
-    )
-
-
-def list_of_images(blobs: BlobStore, parquet_sha256: str, total_rows: int, limit: int) -> ImageList:
-    """Labels and names of the first images."""
-    with blobs.open(parquet_sha256) as file:
-        found = list_images(file, limit)
-    items = [ImageOut(row=row, label=label, name=name) for row, (name, label) in enumerate(found)]
-    return ImageList(items=items, total=total_rows)
-
-
-def png_of_image(blobs: BlobStore, parquet_sha256: str, row: int) -> bytes:
-    """One image as a PNG file."""
-    with blobs.open(parquet_sha256) as file:
-        return encode_png(read_image(file, row))
+def image_size(folder: Path) -> dict[str, int]:
+    """Width, height and channels of the images of a typed upload."""
+    return asdict(shape_in(pq.read_schema(parquet_path(folder))))

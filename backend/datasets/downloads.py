@@ -2,6 +2,7 @@
 
 import io
 import pkgutil
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -14,6 +15,8 @@ from backend.storage.blobs import CHUNK_BYTES, BlobStore
 from backend.tables import DatasetVersion
 
 TABLE_PARTS: Final = "backend.datasets.exports:csv_parts"
+# What may not stand in quotes, or is read as an escape there.
+_UNQUOTABLE: Final = re.compile(r'[^\x20-\x7e]|["\\%]')
 
 
 def open_download(
@@ -42,11 +45,17 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
             yield chunk
 
 
+def disposition(name: str) -> str:
+    """RFC 6266: the name in ASCII for programs that know no other, then the name itself."""
+    plain = _UNQUOTABLE.sub("_", name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
 def _answer(
     parts: Iterator[bytes], name: str, etag: str, media_type: str, *, size: int | None = None
 ) -> StreamingResponse:
     headers: dict[str, Any] = {
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
+        "Content-Disposition": disposition(name),
         "ETag": f'"{etag}"',
         "Cache-Control": "private, no-cache",
     }

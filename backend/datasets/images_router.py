@@ -17,7 +17,7 @@ from backend.tables import DatasetVersion
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 
-CONTENTS: Final = "backend.datasets.contents"
+PREVIEWS: Final = "backend.datasets.previews"
 MOST_LISTED: Final = 1_000
 LARGEST_ROW: Final = 2**31
 
@@ -44,7 +44,7 @@ async def list_images(
     """Labels and names of the first images, in the order of the labels."""
     found = await _image_version(session, viewer, dataset_id, version)
     await session.close()
-    read = pkgutil.resolve_name(f"{CONTENTS}:list_of_images")
+    read = pkgutil.resolve_name(f"{PREVIEWS}:list_of_images")
     images: ImageList = await run_in_threadpool(
         read, request.app.state.blobs, found.parquet_sha256, found.rows, limit
     )
@@ -74,6 +74,6 @@ async def read_image(
     headers = {"ETag": etag, "Cache-Control": "private, max-age=0, must-revalidate"}
     if if_none_match is not None and matches(if_none_match, etag):
         return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
-    draw = pkgutil.resolve_name(f"{CONTENTS}:png_of_image")
+    draw = pkgutil.resolve_name(f"{PREVIEWS}:png_of_image")
     content = await run_in_threadpool(draw, request.app.state.blobs, found.parquet_sha256, row)
     return Response(content, media_type="image/png", headers=headers)

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from backend.core.errors import FieldProblem, TooLarge, Unprocessable, field_error
-from backend.datasets.intake import MalformedUpload, Upload, display_name
+from backend.datasets.files import original_path
+from backend.datasets.intake import MalformedUpload, Upload, announced_bytes
 from backend.datasets.schemas import InlineTable
 from backend.science.column_names import clean_name, find_bad_name
 
@@ -40,25 +40,26 @@ async def receive_json(
         By its announced or its real size.
     """
     too_large = TooLarge(f"The body is larger than {max_bytes:,} bytes.")
-    if content_length and content_length.isdigit() and int(content_length) > max_bytes:
+    announced = announced_bytes(content_length)
+    if announced is not None and announced > max_bytes:
         raise too_large
     content = bytearray()
     async for chunk in body:
         content += chunk
         if len(content) > max_bytes:
             raise too_large
-    upload = Upload(path=folder / "upload", bytes=len(content))
+    upload = Upload(original_path(folder), folder, bytes=len(content))
     upload.sha256 = hashlib.sha256(content).hexdigest()
     upload.path.write_bytes(content)
     return upload
 
 
 def parse_inline(upload: Upload) -> InlineTable:
-    """The table that a received body describes; blocking, so it runs in a thread.
+    """The table that a received body describes.
 
     Raises
     ------
-    MalformedUpload, Unprocessable, RequestValidationError
+    MalformedUpload, Unprocessable
         No JSON; a name twice in an object; fields that are not as described.
     """
     try:
@@ -72,12 +73,20 @@ def parse_inline(upload: Upload) -> InlineTable:
     except (ValueError, RecursionError):
         raise MalformedUpload("The body is not valid JSON.") from None
     try:
-        table = InlineTable.model_validate(content)
+        return InlineTable.model_validate(content)
     except ValidationError as error:
-        problems = [{**entry, "loc": ("body", *entry["loc"])} for entry in error.errors()]
-        raise RequestValidationError(problems[:MOST_PROBLEMS]) from None
-    upload.file_name = display_name(f"{table.name or 'table'}.json")
-    return table
+        raise _not_as_described(error) from None
+
+
+def _not_as_described(error: ValidationError) -> Unprocessable:
+    entries = error.errors(include_context=False)
+    errors = [
+        FieldProblem(loc=["body", *entry["loc"]], msg=entry["msg"], type=entry["type"])
+        for entry in entries[:MOST_PROBLEMS]
+    ]
+    where = ".".join(map(str, errors[0]["loc"]))
+    more = f" ({len(entries):,} problems in all)" if len(entries) > 1 else ""
+    return Unprocessable(f"{where}: {errors[0]['msg']}{more}", errors=errors)
 
 
 def _no_constant(name: str) -> Any:

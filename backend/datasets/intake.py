@@ -1,13 +1,11 @@
-"""An upload on its way to disk: multipart parsed as it streams, hashed and checked in one pass.
+"""An upload on its way to disk: multipart parsed as it streams, hashed in one pass.
 
 Nothing of the body is read before the caller is known, and nothing is kept in memory.
 """
 
 import hashlib
 import re
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -23,15 +21,17 @@ from backend.core.errors import (
     UnsupportedMediaType,
     field_error,
 )
+from backend.datasets.files import original_path
 from backend.science.images.problem import ImageProblem
 from backend.science.text_check import TableProblem, TextCheck
 
 FILE_FIELD: Final = "file"
 MAX_FIELD_BYTES: Final = 20_000
 MAX_FIELDS: Final = 10
+# What a form holds besides its file.
+FORM_OVERHEAD: Final = MAX_FIELD_BYTES * MAX_FIELDS
 DISK_BUFFER: Final = 1 << 20
-# Of an archive with files, and of an empty one. The content decides, not the file's name.
-ZIP_MAGICS: Final = (b"PK\x03\x04", b"PK\x05\x06")
+_SIZE: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _UNSAFE_IN_NAMES: Final = re.compile(r"[\x00-\x1f\x7f<>:\"/\\|?*\u202a-\u202e\u2066-\u2069]")
 
 
@@ -47,16 +47,12 @@ class Upload:
     """A received file and the text fields beside it."""
 
     path: Path
+    # Where what is made of it goes.
+    folder: Path
     file_name: str = ""
     bytes: int = 0
     sha256: str = ""
-    is_archive: bool = False
     fields: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def parquet_path(self) -> Path:
-        """Where its typed form goes."""
-        return self.path.with_suffix(".parquet")
 
 
 def unprocessable(problem: TableProblem | ImageProblem) -> Unprocessable:
@@ -76,22 +72,23 @@ def display_name(raw: str) -> str:
     return name.encode("utf-8", "replace").decode()[:200] or "upload.csv"
 
 
+def announced_bytes(content_length: str | None) -> int | None:
+    """What the Content-Length header says, where it says a size at all."""
+    if content_length is None or not _SIZE.fullmatch(content_length):
+        return None
+    return int(content_length)
+
+
 class _Receiver:
     """Callbacks of the multipart parser; the file goes to the sink, fields are collected."""
 
-    def __init__(
-        self, upload: Upload, sink: BinaryIO, max_bytes: int, *, is_text: bool, archives: bool
-    ) -> None:
+    def __init__(self, upload: Upload, sink: BinaryIO, max_bytes: int, *, is_text: bool) -> None:
         self.upload = upload
         self.max_bytes = max_bytes
-        self._is_text = is_text
-        self._archives = archives
-        # The first bytes, until they tell what the file is.
-        self._head: bytes | None = b""
         self.finished = False
         self._sink = sink
         self._digest = hashlib.sha256()
-        self._check = TextCheck()
+        self._check = TextCheck() if is_text else None
         self._header_name = b""
         self._headers: dict[bytes, bytes] = {}
         self._part: str = ""
@@ -141,19 +138,12 @@ class _Receiver:
         self.upload.bytes += len(chunk)
         if self.upload.bytes > self.max_bytes:
             raise TooLarge(f"The file is larger than {self.max_bytes:,} bytes.")
-        self._feed(chunk)
+        self._check_text(chunk)
         self._digest.update(chunk)
         self._sink.write(chunk)
 
-    def _feed(self, chunk: bytes, *, final: bool = False) -> None:
-        if self._head is not None:
-            chunk = self._head + chunk
-            if len(chunk) < len(ZIP_MAGICS[0]) and not final:
-                self._head = chunk
-                return
-            self._head = None
-            self.upload.is_archive = self._archives and chunk.startswith(ZIP_MAGICS)
-        if not self._is_text or self.upload.is_archive:
+    def _check_text(self, chunk: bytes, *, final: bool = False) -> None:
+        if self._check is None:
             return
         try:
             self._check.feed(chunk, final=final)
@@ -162,7 +152,7 @@ class _Receiver:
 
     def _on_part_end(self) -> None:
         if self._part == FILE_FIELD:
-            self._feed(b"", final=True)
+            self._check_text(b"", final=True)
             self.upload.sha256 = self._digest.hexdigest()
             return
         if len(self.upload.fields) >= MAX_FIELDS:
@@ -176,13 +166,6 @@ class _Receiver:
         self.finished = True
 
 
-@contextmanager
-def workspace() -> Iterator[Path]:
-    """A folder for one upload; gone afterwards, whatever happened."""
-    with tempfile.TemporaryDirectory(prefix="goodfit-upload-") as folder:
-        yield Path(folder)
-
-
 async def receive(
     body: AsyncIterator[bytes],
     *,
@@ -190,12 +173,11 @@ async def receive(
     content_length: str | None,
     folder: Path,
     max_bytes: int,
-    is_text: bool = True,
-    archives: bool = False,
+    is_text: bool = False,
 ) -> Upload:
     """Stream a multipart body into the folder.
 
-    `is_text` asks for UTF-8 in the file; with `archives` it may also be a zip.
+    `is_text` asks for UTF-8 in the file, and refuses others while they come.
 
     Raises
     ------
@@ -209,22 +191,18 @@ async def receive(
         raise UnsupportedMediaType(
             "Send the file as multipart/form-data in the field `file`.",
         )
-    form_overhead = MAX_FIELD_BYTES * MAX_FIELDS
-    if (
-        content_length
-        and content_length.isdigit()
-        and int(content_length) > max_bytes + form_overhead
-    ):
+    announced = announced_bytes(content_length)
+    if announced is not None and announced > max_bytes + FORM_OVERHEAD:
         raise TooLarge(f"The file is larger than {max_bytes:,} bytes.")
-    upload = Upload(path=folder / "upload")
+    upload = Upload(original_path(folder), folder)
     with upload.path.open("wb", buffering=DISK_BUFFER) as sink:
-        receiver = _Receiver(upload, sink, max_bytes, is_text=is_text, archives=archives)
+        receiver = _Receiver(upload, sink, max_bytes, is_text=is_text)
         try:
             parser = MultipartParser(boundary, receiver.callbacks())  # type: ignore[arg-type]  # its TypedDict wants literals
             received = 0
             async for chunk in body:
                 received += len(chunk)
-                if received > max_bytes + form_overhead:
+                if received > max_bytes + FORM_OVERHEAD:
                     raise TooLarge(f"The file is larger than {max_bytes:,} bytes.")
                 parser.write(chunk)
         except FormParserError:

@@ -8,25 +8,24 @@ import asyncio
 import contextlib
 import logging
 import multiprocessing
-import os
-import pkgutil
-import resource
 import signal
-import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
 from backend.core.errors import AppError, Unavailable, Unprocessable
-from backend.core.logs import configure_logging
+from backend.core.logs import current_request_id
+from backend.datasets.table_process import OUT_OF_MEMORY, Answer, serve
 from backend.settings import UploadSettings
 
 _log = logging.getLogger(__name__)
-PRELOADED: Final = ("backend.datasets.contents", "backend.datasets.cleaning")
-# A process that grew beyond this ends with its work; its memory would not come back otherwise.
-KEPT_BELOW_BYTES: Final = 400_000_000
 WAITING_AT_MOST: Final = 32
+# The API comes first: a process that is ready a moment later is missed by nobody.
+WARM_UP_AFTER_SECONDS: Final = 1.0
+KILL_WAIT_SECONDS: Final = 5.0
+# How a process ends whose memory ran out: by the library's abort, or by the kernel.
+MEMORY_EXIT_CODES: Final = (-signal.SIGABRT, -signal.SIGKILL)
 Report = Callable[[float, str], None]
 
 
@@ -36,23 +35,49 @@ class TooMuchMemory(Unprocessable):
     code = "memory_limit"
 
 
+class TooMuchTime(Unprocessable):
+    """The work takes longer than it may"""
+
+    code = "time_limit"
+
+
+class Unreadable(Unprocessable):
+    """The process that worked on this table crashed"""
+
+    code = "table_crash"
+
+
 class _Process:
-    """One spawned process and the two ends of its pipe."""
+    """One spawned process and our end of its pipe."""
 
     def __init__(self, settings: UploadSettings) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         level = logging.getLevelName(logging.getLogger().getEffectiveLevel())
-        self.process: BaseProcess = context.Process(
-            target=_serve, args=(theirs, settings.max_memory_bytes, level), daemon=True
+        self.process = context.Process(
+            target=serve, args=(theirs, settings.max_memory_bytes, level), daemon=True
         )
-        self.process.start()
-        theirs.close()
+        try:
+            self.process.start()
+        except BaseException:
+            self.connection.close()
+            raise
+        finally:
+            theirs.close()
 
     def kill(self) -> None:
+        """Never blocks; whoever reads from the pipe comes to its end, and `reap` frees the rest."""
+        with contextlib.suppress(ValueError, ProcessLookupError):
+            self.process.kill()
+
+    def reap(self) -> int | None:
+        """Wait for its end; answers its exit code."""
+        self.process.join(KILL_WAIT_SECONDS)
+        code = self.process.exitcode
         self.connection.close()
-        self.process.kill()
-        self.process.join(5)
+        with contextlib.suppress(ValueError):
+            self.process.close()
+        return code
 
 
 class TableProcesses:
@@ -61,33 +86,62 @@ class TableProcesses:
     def __init__(self, settings: UploadSettings, *, at_once: int = 2) -> None:
         self._settings = settings
         self._idle: list[_Process] = []
+        self._busy: set[_Process] = set()
         self._places = asyncio.Semaphore(at_once)
         self._waiting = 0
-        self._starting: set[asyncio.Task[None]] = set()
-        self._closed = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = asyncio.Event()
+        # A process dies with the thread that started it: one that lives as long as this.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="table-processes")
 
     def warm_up(self) -> None:
-        """Start a process; nobody waits for it."""
-        task = asyncio.ensure_future(self._start_spare())
-        self._starting.add(task)
-        task.add_done_callback(self._starting.discard)
+        """Start a process soon; nobody waits for it."""
+        self._in_background(self._start_spare())
 
-    def close(self) -> None:
-        """End all processes that are idle; the others end with their work."""
-        self._closed = True
-        for idle in self._idle:
-            idle.kill()
-        self._idle.clear()
+    async def close(self) -> None:
+        """End all processes and wait until they are gone."""
+        self._closing.set()
+        for process in self._busy:
+            process.kill()  # whoever waits for it gets an error, and reaps it
+        while self._idle:
+            self._end(self._idle.pop())
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        self._starter.shutdown()
+
+    def _in_background(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _start_spare(self) -> None:
-        made = await asyncio.to_thread(_Process, self._settings)
-        self._keep(made)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), WARM_UP_AFTER_SECONDS)
+        if not (self._idle or self._closing.is_set()):
+            self._keep(await self._start())
+
+    async def _start(self) -> _Process:
+        loop = asyncio.get_running_loop()
+        starting = loop.run_in_executor(self._starter, _Process, self._settings)
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # The thread goes on: what it starts must not be left over.
+            self._in_background(self._keep_started(starting))
+            raise
+
+    async def _keep_started(self, starting: "asyncio.Future[_Process]") -> None:
+        self._keep(await asyncio.shield(starting))
 
     def _keep(self, process: _Process) -> None:
-        if self._closed or self._idle:
-            process.kill()
+        if self._closing.is_set() or self._idle:
+            self._end(process)
         else:
             self._idle.append(process)
+
+    def _end(self, process: _Process) -> None:
+        process.kill()
+        self._in_background(asyncio.to_thread(process.reap))
 
     async def run(self, target: str, *arguments: Any, **options: Any) -> Any:
         """The function's answer; cancelling this coroutine kills its process.
@@ -98,49 +152,87 @@ class TableProcesses:
         ------
         AppError
             As the function raised it.
-        TooMuchMemory, Unavailable
-            The process was out of memory or died; too many wait already.
+        TooMuchMemory, TooMuchTime, Unreadable
+            The process was out of memory or time, or crashed.
+        Unavailable
+            Too many wait already.
         """
         if self._waiting >= WAITING_AT_MOST:
             raise Unavailable("Many tables are being read. Try again in a moment.", retry_after=5)
         self._waiting += 1
         try:
             async with self._places:
-                return await self._run(target, arguments, options)
+                if self._closing.is_set():
+                    raise _stopping()
+                answer = await self._ask(target, arguments, options)
         finally:
             self._waiting -= 1
+        if answer.kind == "refused":
+            assert isinstance(answer.content, AppError)  # noqa: S101  # what the kind means
+            raise answer.content
+        if answer.kind == "failed":
+            _log.error("table work failed", extra={"target": target, "trace": answer.content})
+            raise RuntimeError(f"{target} failed")
+        return answer.content
 
-    async def _run(self, target: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        process = (
-            self._idle.pop() if self._idle else await asyncio.to_thread(_Process, self._settings)
-        )
+    async def _ask(
+        self, target: str, arguments: tuple[Any, ...], options: dict[str, Any]
+    ) -> Answer:
+        process = self._idle.pop() if self._idle else await self._start()
+        self._busy.add(process)
+        work = (current_request_id(), target, arguments, options)
         try:
-            await asyncio.to_thread(process.connection.send, (target, arguments, options))
-            kind, content, goes_on = await _receive(process.connection)
-        except (EOFError, OSError):
-            process.kill()
-            self.warm_up()
-            raise TooMuchMemory(
-                "This table needs more memory than one piece of work may take. Nothing was "
-                "stored. Take fewer rows or columns."
-            ) from None
+            async with asyncio.timeout(self._settings.max_seconds):
+                await asyncio.to_thread(process.connection.send, work)
+                answer = await _receive(process.connection)
+        except (EOFError, OSError) as error:
+            if isinstance(error, TimeoutError):
+                self._end(process)
+                raise self._too_slow(target) from None
+            raise await self._died(process, target) from None
         except BaseException:
-            process.kill()
+            self._end(process)
             raise
-        if goes_on:
+        finally:
+            self._busy.discard(process)
+        if answer.goes_on:
             self._keep(process)
         else:
-            process.kill()
+            self._end(process)
             self.warm_up()
-        if kind == "refused":
-            raise content
-        if kind == "failed":
-            _log.error("table work failed", extra={"target": target, "trace": content})
-            raise RuntimeError(f"{target} failed")
-        return content
+        return answer
+
+    def _too_slow(self, target: str) -> TooMuchTime:
+        _log.warning("table work took too long", extra={"target": target})
+        self.warm_up()
+        return TooMuchTime(
+            f"This took longer than {self._settings.max_seconds:,} seconds. Nothing was stored. "
+            "Take fewer rows or columns."
+        )
+
+    async def _died(self, process: _Process, target: str) -> AppError:
+        process.kill()
+        code = await asyncio.to_thread(process.reap)
+        if self._closing.is_set():
+            return _stopping()
+        _log.warning("table process died", extra={"target": target, "exit_code": code})
+        self.warm_up()
+        if code == OUT_OF_MEMORY or code in MEMORY_EXIT_CODES:
+            return TooMuchMemory(
+                "This table needs more memory than one piece of work may take. Nothing was "
+                "stored. Take fewer rows or columns."
+            )
+        return Unreadable(
+            "The process that worked on this crashed, as it does over damaged files. Nothing was "
+            "stored. Write the file anew, perhaps as CSV."
+        )
 
 
-async def _receive(connection: Connection) -> tuple[str, Any, bool]:
+def _stopping() -> Unavailable:
+    return Unavailable("The server is stopping. Try again in a moment.")
+
+
+async def _receive(connection: Connection) -> Answer:
     """Wait without a thread, so that cancelling takes effect at once."""
     loop = asyncio.get_running_loop()
     ready = asyncio.Event()
@@ -149,42 +241,5 @@ async def _receive(connection: Connection) -> tuple[str, Any, bool]:
         await ready.wait()
     finally:
         loop.remove_reader(connection.fileno())
-    answer: tuple[str, Any, bool] = await asyncio.to_thread(connection.recv)
+    answer: Answer = await asyncio.to_thread(connection.recv)
     return answer
-
-
-def _serve(connection: Connection, max_memory_bytes: int, log_level: str) -> None:
-    """Entry of the process: does one piece of work after another until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    configure_logging(log_level)
-    resource.setrlimit(resource.RLIMIT_DATA, (max_memory_bytes, max_memory_bytes))
-    for name in PRELOADED:
-        pkgutil.resolve_name(name)
-    with contextlib.suppress(EOFError, OSError):
-        while True:
-            target, arguments, options = connection.recv()
-            kind, content = _do(target, arguments, options)
-            goes_on = kind != "out_of_memory" and _resident_bytes() < KEPT_BELOW_BYTES
-            if kind == "out_of_memory":
-                break
-            connection.send((kind, content, goes_on))
-            if not goes_on:
-                break
-    # Skips interpreter shutdown: threads of polars may be left in any state.
-    os._exit(0)
-
-
-def _do(target: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> tuple[str, Any]:
-    try:
-        return "result", pkgutil.resolve_name(target)(*arguments, **options)
-    except AppError as error:
-        return "refused", error
-    except MemoryError:
-        return "out_of_memory", None
-    except Exception as error:  # the border of the process: everything is reported
-        return "failed", "".join(traceback.format_exception(error))
-
-
-def _resident_bytes() -> int:
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * resource.getpagesize()

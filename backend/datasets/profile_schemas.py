@@ -80,7 +80,7 @@ class ColumnOut(Schema):
     histogram: Histogram | None = None
     # The most frequent values, at most 20.
     top: list[TopValue] | None = None
-    # Whether distinct and quantiles are estimates.
+    # Whether distinct, quantiles, bins and counts of frequent values are estimates.
     is_approximate: bool = False
     association: Association | None = None
     warnings: list[ColumnWarning] = Field(default_factory=list)
@@ -132,6 +132,8 @@ class ColumnDiff(Schema):
     change: Literal["added", "dropped", "changed", "same"]
     type_before: ColumnType | None
     type_after: ColumnType | None
+    role_before: ColumnRole | None = None
+    role_after: ColumnRole | None = None
     nulls_before: int | None
     nulls_after: int | None
     mean_before: float | None = None

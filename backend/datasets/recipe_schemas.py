@@ -1,12 +1,17 @@
-"""What the recipe routes take and answer."""
+"""What the recipe routes take and answer, and what goes to the process that cleans."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from backend.core.schemas import Schema, VersionNumber
 from backend.datasets.schemas import VersionOut
-from backend.science.recipes.steps import Steps
+from backend.science.column_types import ColumnRole
+from backend.science.recipes.fields import TableKey
+from backend.science.recipes.steps import AnyStep, Steps
 
 RecipeForm = Literal["json", "polars"]
 
@@ -69,3 +74,41 @@ class RecipeExport(Schema):
     from_version: int
     version: int
     steps: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeWork:
+    """Steps and the typed files that they are about.
+
+    Attributes
+    ----------
+    recorded
+        The steps as they were sent.
+    others
+        Files of the versions that steps join.
+    roles
+        Of the columns, where somebody gave them.
+    """
+
+    path: Path
+    steps: Sequence[AnyStep]
+    recorded: list[dict[str, Any]]
+    others: Mapping[TableKey, Path]
+    roles: Mapping[str, ColumnRole]
+    file_name: str
+    parent_version: int
+    replay_of: int | None
+
+    @property
+    def inputs(self) -> list[dict[str, Any]]:
+        """The versions that steps join, as a version records them."""
+        return [{"dataset_id": key[0], "version": key[1]} for key in self.others]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What each step did, and the shape of the table after the last one."""
+
+    steps: list[StepOut]
+    rows: int
+    columns: int

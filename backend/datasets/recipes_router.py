@@ -1,27 +1,43 @@
 """Cleaning over HTTP: a recipe of steps makes the next version, or tells what it would do."""
 
-import pkgutil
-from collections.abc import Callable, Coroutine
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response, status
-from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
-from backend.accounts.dependencies import WriterDep
-from backend.core.deps import SessionDep
-from backend.core.errors import Conflict
+from backend.accounts.dependencies import ViewerDep, WriterDep
+from backend.core.deps import ReadSessionDep, SessionDep, SettingsDep
 from backend.core.idempotency import IdempotencyDep
-from backend.core.limits import HEAVY_WORK
 from backend.core.schemas import Id, VersionNumber
-from backend.datasets import service
-from backend.datasets.bodies import contents, version_out
-from backend.datasets.intake import workspace
-from backend.datasets.recipe_schemas import RecipeOut, RecipeRequest
-from backend.datasets.repository import VersionRepository
+from backend.datasets import lineage, service
+from backend.datasets.bodies import version_out
+from backend.datasets.connection import while_connected
+from backend.datasets.downloads import disposition
+from backend.datasets.files import storing
+from backend.datasets.intake import display_name
+from backend.datasets.recipe_schemas import (
+    Outcome,
+    RecipeExport,
+    RecipeForm,
+    RecipeOut,
+    RecipeRequest,
+    RecipeWork,
+)
+from backend.datasets.repository import DatasetRepository
+from backend.datasets.schemas import VersionOut
+from backend.datasets.workspaces import workspace
+from backend.storage.blobs import BlobStore
+from backend.tables import DatasetVersion
 
+TRY: Final = "backend.datasets.cleaning:try_recipe"
 CLEAN: Final = "backend.datasets.cleaning:clean"
+SCRIPT: Final = "backend.datasets.cleaning:script"
+SCRIPT_TYPE: Final = "text/x-python"
 # body, steps, its number, its kind: the kind is pydantic's own addition.
 KIND_POSITION: Final = 3
 
@@ -51,9 +67,20 @@ def _without_kind(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
 router = APIRouter(prefix="/datasets", tags=["datasets"], route_class=_StepRoute)
 
 
-def _clean(*arguments: Any) -> Any:
-    """Loaded with the first recipe, in a thread."""
-    return pkgutil.resolve_name(CLEAN)(*arguments)
+@asynccontextmanager
+async def _at_hand(
+    blobs: BlobStore, prepared: lineage.Prepared, folder: Path
+) -> AsyncIterator[RecipeWork]:
+    """The files of a recipe as paths; those of a bucket are copied meanwhile."""
+    with ExitStack() as stack:
+
+        async def path_of(row: DatasetVersion) -> Path:
+            local = blobs.local(row.parquet_sha256, folder)
+            return await asyncio.to_thread(stack.enter_context, local)
+
+        path = await path_of(prepared.parent)
+        others = {key: await path_of(row) for key, row in prepared.others.items()}
+        yield prepared.work(path, others)
 
 
 @router.post(
@@ -65,6 +92,7 @@ async def apply_recipe(
     request: Request,
     session: SessionDep,
     viewer: WriterDep,
+    settings: SettingsDep,
     idempotency: IdempotencyDep,
     dataset_id: Id,
     version: VersionNumber,
@@ -73,38 +101,62 @@ async def apply_recipe(
     dry_run: Annotated[bool, Query()] = False,
 ) -> RecipeOut:
     """Clean a version into the next one; a dry run tells what each step would do."""
-    steps_wanted = data.steps or []
-    dataset = await service.writable_dataset(session, viewer, dataset_id)
-    parent = await VersionRepository(session, viewer).get(dataset_id, version)
-    if dataset.kind != "table":
-        raise Conflict("This dataset holds images; recipes clean tables.", code="not_a_table")
+    lineage.require_table(await service.writable_dataset(session, viewer, dataset_id))
+    prepared = await lineage.prepare(session, viewer, dataset_id, version, data)
     # Cleaning a large table must hold neither lock nor connection.
     await session.close()
-    blobs = request.app.state.blobs
-    async with HEAVY_WORK:
-        frame, steps = await run_in_threadpool(_clean, blobs, parent.parquet_sha256, steps_wanted)
-    answer = RecipeOut(steps=steps, rows=frame.height, columns=frame.width, version=None)
-    if dry_run:
-        response.status_code = status.HTTP_200_OK
-        return answer
-    recipe = [step.model_dump(mode="json") for step in steps_wanted]
-    with workspace() as folder:
-        upload, typed = await run_in_threadpool(
-            contents,
-            "keep_cleaned",
-            frame,
-            folder,
-            file_name=parent.file_name,
-            recipe=recipe,
-            parent_version=version,
+    run = request.app.state.tables.run
+    blobs: BlobStore = request.app.state.blobs
+    with workspace(settings.home) as folder:
+        async with _at_hand(blobs, prepared, folder) as work:
+            if dry_run:
+                response.status_code = status.HTTP_200_OK
+                return _answer(await while_connected(request, run(TRY, work)))
+            typed, outcome = await while_connected(request, run(CLEAN, work, folder))
+        store = storing(
+            session,
+            viewer,
+            blobs,
+            typed,
+            folder=folder,
+            quota_bytes=settings.uploads.quota_bytes,
         )
-
-        async def store() -> None:
-            await run_in_threadpool(contents, "store_upload", upload, typed, blobs)
-
         row = await service.add_version(
             session, viewer, dataset_id, typed, store=store, idempotency=idempotency
         )
     made = version_out(row)
     response.headers["Location"] = f"/api/v1/datasets/{dataset_id}/versions/{made.version}"
-    return answer.model_copy(update={"version": made})
+    return _answer(outcome, made)
+
+
+def _answer(outcome: Outcome, version: VersionOut | None = None) -> RecipeOut:
+    return RecipeOut(
+        steps=outcome.steps, rows=outcome.rows, columns=outcome.columns, version=version
+    )
+
+
+@router.get(
+    "/{dataset_id}/versions/{version}/recipe",
+    response_model=RecipeExport,
+    responses={200: {"content": {SCRIPT_TYPE: {"schema": {"type": "string"}}}}},
+)
+async def export_recipe(
+    request: Request,
+    session: ReadSessionDep,
+    viewer: ViewerDep,
+    dataset_id: Id,
+    version: VersionNumber,
+    form: Annotated[RecipeForm, Query(alias="format")] = "json",
+) -> RecipeExport | Response:
+    """All steps from the upload to a version: as JSON, or as a script that needs polars only."""
+    dataset = await DatasetRepository(session, viewer).get(dataset_id)
+    lineage.require_table(dataset)
+    chain = await lineage.chain_of(session, viewer, dataset_id, version)
+    if form == "json":
+        return chain.export(version)
+    facts = await lineage.script_facts(session, viewer, dataset, chain)
+    run = request.app.state.tables.run
+    text = await run(SCRIPT, facts.start, facts.stages, facts.others)
+    name = f"{display_name(dataset.name)}-version-{version}.py"
+    headers = {"Content-Disposition": disposition(name), "X-Content-Type-Options": "nosniff"}
+    return Response(text, media_type=SCRIPT_TYPE, headers=headers)

@@ -1,29 +1,28 @@
 """Datasets over HTTP: upload, read, download."""
 
-from typing import Annotated
+import pkgutil
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response, status
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import StreamingResponse
 
 from backend.accounts.dependencies import ViewerDep, WriterDep
-from backend.core import audit
-from backend.core.audit import Action, about
 from backend.core.deps import PageDep, SessionDep, SettingsDep, SignerDep
+from backend.core.errors import Conflict
 from backend.core.etag import IfMatchDep, check_match, send_etag
 from backend.core.idempotency import IdempotencyDep
 from backend.core.schemas import Id, Page, StorableText, VersionNumber
-from backend.datasets import service
-from backend.datasets.bodies import UPLOAD_BODY, contents, received, version_out
-from backend.datasets.downloads import open_download
-from backend.datasets.profile_schemas import ColumnOut, ProfileOut, SuggestedTarget
-from backend.datasets.repository import DatasetRepository, VersionRepository
+from backend.datasets import service, trash
+from backend.datasets.bodies import UPLOAD_BODY, read_again, received, sampled, version_out
+from backend.datasets.repository import DatasetRepository, TrashRepository, VersionRepository
 from backend.datasets.schemas import (
     DatasetFilter,
+    DatasetKind,
     DatasetOut,
     DatasetUpdate,
-    DownloadFormat,
     PreviewOut,
+    ReadOptions,
+    SampleCreate,
     VersionOut,
 )
 from backend.tables import Dataset
@@ -31,6 +30,7 @@ from backend.tables import Dataset
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 
 PREVIEW_ROWS = 1_000
+READ_PREVIEW: Final = "backend.datasets.previews:read_preview"
 
 
 def _dataset_out(dataset: Dataset, fits: int = 0) -> DatasetOut:
@@ -56,6 +56,12 @@ def _dataset_out(dataset: Dataset, fits: int = 0) -> DatasetOut:
     )
 
 
+async def dataset_out(session: SessionDep, viewer: ViewerDep, row: Dataset) -> DatasetOut:
+    """A dataset as it is answered, with the number of its fits."""
+    fits = await DatasetRepository(session, viewer).count_fits([row.id])
+    return _dataset_out(row, fits.get(row.id, 0))
+
+
 @router.post("", status_code=status.HTTP_201_CREATED, openapi_extra=UPLOAD_BODY)
 async def create_dataset(
     request: Request,
@@ -66,10 +72,16 @@ async def create_dataset(
     response: Response,
 ) -> DatasetOut:
     """A CSV file, a zip of images with `labels.txt`, or a table as JSON, as a new dataset."""
-    async with received(request, session, settings.uploads) as got:
+    async with received(request, session, viewer, settings) as got:
         got.require_name()
         row = await service.create_dataset(
-            session, viewer, got.data, got.typed, store=got.store, idempotency=idempotency
+            session,
+            viewer,
+            got.data,
+            got.typed,
+            store=got.store,
+            idempotency=idempotency,
+            options=got.options,
         )
     dataset = _dataset_out(row)
     response.headers["Location"] = f"/api/v1/datasets/{dataset.id}"
@@ -86,11 +98,23 @@ async def list_datasets(
     project_id: Annotated[Id | None, Query()] = None,
     name_contains: Annotated[StorableText | None, Query(max_length=200)] = None,
     mine: bool = False,
+    kind: DatasetKind | None = None,
+    created_by: Annotated[StorableText | None, Query(max_length=200)] = None,
+    trashed: bool = False,
 ) -> Page[DatasetOut]:
-    """Datasets that the caller may read."""
-    filter_by = DatasetFilter(project_id=project_id, name_contains=name_contains, mine=mine)
-    rows, next_cursor = await DatasetRepository(session, viewer).page(page, signer, filter_by)
-    return Page[DatasetOut](items=[_dataset_out(row) for row in rows], next_cursor=next_cursor)
+    """Datasets that the caller may read, or those in the trash that they may restore."""
+    filter_by = DatasetFilter(
+        project_id=project_id,
+        name_contains=name_contains,
+        mine=mine,
+        kind=kind,
+        created_by=created_by,
+    )
+    datasets = (TrashRepository if trashed else DatasetRepository)(session, viewer)
+    rows, next_cursor = await datasets.page(page, signer, filter_by)
+    fits = await datasets.count_fits([row.id for row in rows])
+    items = [_dataset_out(row, fits.get(row.id, 0)) for row in rows]
+    return Page[DatasetOut](items=items, next_cursor=next_cursor)
 
 
 @router.get("/{dataset_id}")
@@ -98,7 +122,8 @@ async def read_dataset(
     session: SessionDep, viewer: ViewerDep, dataset_id: Id, response: Response
 ) -> DatasetOut:
     """One dataset."""
-    dataset = _dataset_out(await DatasetRepository(session, viewer).get(dataset_id))
+    row = await DatasetRepository(session, viewer).get(dataset_id)
+    dataset = await dataset_out(session, viewer, row)
     send_etag(response, dataset)
     return dataset
 
@@ -116,7 +141,7 @@ async def update_dataset(
     row = await service.writable_dataset(session, viewer, dataset_id)
     check_match(if_match, _dataset_out(row))
     await service.update_dataset(session, viewer, row, data)
-    dataset = _dataset_out(row)
+    dataset = await dataset_out(session, viewer, row)
     send_etag(response, dataset)
     return dataset
 
@@ -128,7 +153,29 @@ async def delete_dataset(
     """Move a dataset to the trash."""
     row = await service.writable_dataset(session, viewer, dataset_id)
     check_match(if_match, _dataset_out(row))
-    await service.trash_dataset(session, viewer, row)
+    await trash.trash_dataset(session, viewer, row)
+
+
+@router.post("/sample", status_code=status.HTTP_201_CREATED)
+async def create_sample(
+    request: Request,
+    session: SessionDep,
+    viewer: WriterDep,
+    settings: SettingsDep,
+    idempotency: IdempotencyDep,
+    response: Response,
+    where: SampleCreate | None = None,
+) -> DatasetOut:
+    """The Palmer penguins as a new dataset, to try things with."""
+    project_id = None if where is None else where.project_id
+    async with sampled(request, session, viewer, settings, project_id) as got:
+        row = await service.create_dataset(
+            session, viewer, got.data, got.typed, store=got.store, idempotency=idempotency
+        )
+    dataset = _dataset_out(row)
+    response.headers["Location"] = f"/api/v1/datasets/{dataset.id}"
+    send_etag(response, dataset)
+    return dataset
 
 
 @router.post(
@@ -145,9 +192,15 @@ async def create_version(
 ) -> VersionOut:
     """A file or table of the same kind as the next version of a dataset."""
     await service.writable_dataset(session, viewer, dataset_id)
-    async with received(request, session, settings.uploads) as got:
+    async with received(request, session, viewer, settings) as got:
         row = await service.add_version(
-            session, viewer, dataset_id, got.typed, store=got.store, idempotency=idempotency
+            session,
+            viewer,
+            dataset_id,
+            got.typed,
+            store=got.store,
+            idempotency=idempotency,
+            options=got.options,
         )
     version = version_out(row)
     response.headers["Location"] = f"/api/v1/datasets/{dataset_id}/versions/{version.version}"
@@ -155,11 +208,14 @@ async def create_version(
 
 
 @router.get("/{dataset_id}/versions")
-async def list_versions(session: SessionDep, viewer: ViewerDep, dataset_id: Id) -> Page[VersionOut]:
-    """All versions, the latest first."""
+async def list_versions(
+    session: SessionDep, viewer: ViewerDep, page: PageDep, signer: SignerDep, dataset_id: Id
+) -> Page[VersionOut]:
+    """Its versions, the latest first."""
     await DatasetRepository(session, viewer).get(dataset_id)
-    rows = await VersionRepository(session, viewer).list_of(dataset_id)
-    return Page[VersionOut](items=[version_out(row) for row in rows], next_cursor=None)
+    versions = VersionRepository(session, viewer)
+    rows, next_cursor = await versions.page_of(dataset_id, page, signer)
+    return Page[VersionOut](items=[version_out(row) for row in rows], next_cursor=next_cursor)
 
 
 @router.get("/{dataset_id}/versions/{version}")
@@ -176,23 +232,39 @@ async def read_version(
     return row
 
 
-@router.get("/{dataset_id}/versions/{version}/profile")
-async def read_profile(
-    session: SessionDep, viewer: ViewerDep, dataset_id: Id, version: VersionNumber
-) -> ProfileOut:
-    """The columns of a version: types, roles, and which one a fit would predict."""
-    row = await VersionRepository(session, viewer).get(dataset_id, version)
-    target = row.suggested_target
-    return ProfileOut(
-        state=row.profile.state,
-        progress=row.profile.progress,
-        message=row.profile.progress_message,
-        doubts=row.doubts,
-        rows=row.rows,
-        columns=[ColumnOut.model_validate(column) for column in row.columns],
-        suggested_target=None if target is None else SuggestedTarget.model_validate(target),
-        warnings=row.warnings,
-    )
+@router.post("/{dataset_id}/versions/{version}/read-again", status_code=status.HTTP_201_CREATED)
+async def read_version_again(
+    request: Request,
+    session: SessionDep,
+    viewer: WriterDep,
+    settings: SettingsDep,
+    idempotency: IdempotencyDep,
+    dataset_id: Id,
+    version: VersionNumber,
+    options: ReadOptions,
+    response: Response,
+) -> VersionOut:
+    """The bytes of an uploaded version, read with other options, as the next version."""
+    await service.writable_dataset(session, viewer, dataset_id)
+    before = await VersionRepository(session, viewer).get(dataset_id, version)
+    if before.origin != "upload":
+        raise Conflict(
+            "This version was not sent as a file, so there is none to read again.",
+            code="not_an_upload",
+        )
+    async with read_again(request, session, viewer, settings, before, options) as got:
+        row = await service.add_version(
+            session,
+            viewer,
+            dataset_id,
+            got.typed,
+            store=got.store,
+            idempotency=idempotency,
+            options=options,
+        )
+    made = version_out(row)
+    response.headers["Location"] = f"/api/v1/datasets/{dataset_id}/versions/{made.version}"
+    return made
 
 
 @router.get("/{dataset_id}/versions/{version}/preview")
@@ -207,27 +279,6 @@ async def read_preview(
     """The first rows."""
     row = await VersionRepository(session, viewer).get(dataset_id, version)
     blobs = request.app.state.blobs
-    preview: PreviewOut = await run_in_threadpool(
-        contents, "read_preview", blobs, row.parquet_sha256, row.rows, limit
-    )
+    read = pkgutil.resolve_name(READ_PREVIEW)
+    preview: PreviewOut = await run_in_threadpool(read, blobs, row.parquet_sha256, row.rows, limit)
     return preview
-
-
-@router.get("/{dataset_id}/versions/{version}/download", response_class=StreamingResponse)
-async def download_version(
-    request: Request,
-    session: SessionDep,
-    viewer: ViewerDep,
-    dataset_id: Id,
-    version: VersionNumber,
-    form: Annotated[DownloadFormat, Query(alias="format")] = "original",
-) -> StreamingResponse:
-    """The bytes as they were sent, or the typed table as CSV that is safe to open, or Parquet."""
-    dataset, row = await service.fetch_version(session, viewer, dataset_id, version)
-    await session.close()  # a slow file store must not hold a database connection
-    answer: StreamingResponse = await run_in_threadpool(
-        open_download, request.app.state.blobs, row, form
-    )
-    details = {"version": version, "format": form}
-    audit.record(session, viewer, Action.DATASET_DOWNLOADED, about(dataset), details=details)
-    return answer

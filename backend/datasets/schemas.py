@@ -1,9 +1,11 @@
 """What the datasets routes take and answer."""
 
+import codecs
+import io
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from backend.core.schemas import (
     ColumnName,
@@ -25,6 +27,8 @@ FileFormat = Literal["csv", "json_lines", "parquet", "arrow", "excel", "json", "
 
 class DatasetOut(Schema):
     """A dataset with the shape of its latest version."""
+
+    passing = frozenset({"fits", "profile_state"})
 
     id: int
     name: str
@@ -54,6 +58,12 @@ class DatasetCreate(Schema):
     description: Description = ""
 
 
+class SampleCreate(Schema):
+    """Where the sample goes; null: the caller's own project."""
+
+    project_id: Id | None = None
+
+
 class ReadOptions(Schema):
     """What the sender knows better than the file shows; everything else is found out."""
 
@@ -62,6 +72,28 @@ class ReadOptions(Schema):
     encoding: Annotated[StorableText, Field(min_length=1, max_length=40)] | None = None
     # The name of an Excel sheet.
     sheet: Annotated[StorableText, Field(min_length=1, max_length=100)] | None = None
+
+    @field_validator("delimiter")
+    @classmethod
+    def _delimits(cls, delimiter: str | None) -> str | None:
+        if delimiter is None:
+            return None
+        if delimiter.isalnum() or delimiter in "\"'\r\n\0\ufeff" or not delimiter.isascii():
+            raise ValueError("a delimiter is one ASCII character, no letter, digit or quote")
+        return delimiter
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_of_text(cls, encoding: str | None) -> str | None:
+        if encoding is None:
+            return None
+        try:
+            known = codecs.lookup(encoding)
+            # Refuses the codecs of bytes, like base64.
+            io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        except (LookupError, ValueError):
+            raise ValueError("this encoding is not known; utf-8 and windows-1252 are") from None
+        return known.name
 
 
 class SourceOut(Schema):
@@ -180,7 +212,9 @@ class DatasetFilter(Schema):
     project_id: Id | None = None
     name_contains: StorableText | None = None
     mine: bool = False
-    trashed: bool = False
+    kind: DatasetKind | None = None
+    # The user name of who made it.
+    created_by: StorableText | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,29 +1,29 @@
 """Uploads become immutable, typed versions."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.core import audit
 from backend.core.access import Viewer
 from backend.core.audit import Action, about
-from backend.core.db import database_time
 from backend.core.errors import field_error
 from backend.core.idempotency import Idempotency, fingerprint
+from backend.datasets.files import Store
+from backend.datasets.profile_queue import enqueue_profile
 from backend.datasets.repository import DatasetRepository, VersionRepository
-from backend.datasets.schemas import DatasetCreate, DatasetUpdate, TypedUpload
+from backend.datasets.schemas import DatasetCreate, DatasetUpdate, ReadOptions, TypedUpload
 from backend.projects.service import require_both_owned, require_editor, writable_project
 from backend.tables import Dataset, DatasetProfile, DatasetVersion
 
-# Keeps an upload's files; called once nothing speaks against them any more.
-Store = Callable[[], Awaitable[None]]
 FILES: Final = {"table": "a table", "image": "images"}
 
 
-def _version(dataset_id: int, number: int, viewer: Viewer, typed: TypedUpload) -> DatasetVersion:
+async def _add_version(
+    session: AsyncSession, viewer: Viewer, dataset_id: int, number: int, typed: TypedUpload
+) -> None:
     fields = asdict(typed)
     del fields["kind"]  # the dataset's
     profile_sha256 = fields.pop("profile_sha256")
@@ -32,13 +32,23 @@ def _version(dataset_id: int, number: int, viewer: Viewer, typed: TypedUpload) -
         sha256=profile_sha256,
         progress=0.0 if profile_sha256 is None else 1.0,
     )
-    return DatasetVersion(
+    version = DatasetVersion(
         profile=profile,
         dataset_id=dataset_id,
         version=number,
         created_by=viewer.user_id,
         **fields,
     )
+    session.add(version)
+    if profile_sha256 is None:
+        await session.flush()
+        await enqueue_profile(session, version.id)
+
+
+def _asked(typed: TypedUpload, options: ReadOptions | None) -> list[Any]:
+    """What a request asks for besides its fields, for its fingerprint."""
+    given = {} if options is None else options.model_dump(exclude_none=True)
+    return [typed.file_name, typed.sha256, given]
 
 
 async def create_dataset(
@@ -49,9 +59,10 @@ async def create_dataset(
     *,
     store: Store,
     idempotency: Idempotency,
+    options: ReadOptions | None = None,
 ) -> Dataset:
     """A new dataset whose version 1 is the upload; sent again with the same key it is the same."""
-    content = fingerprint([data.model_dump(), typed.file_name, typed.sha256])
+    content = fingerprint([data.model_dump(), *_asked(typed, options)])
     made = await idempotency.find(session, viewer, content)
     if made is not None:
         return await DatasetRepository(session, viewer).get(made)
@@ -67,7 +78,7 @@ async def create_dataset(
     )
     session.add(dataset)
     await session.flush()
-    session.add(_version(dataset.id, 1, viewer, typed))
+    await _add_version(session, viewer, dataset.id, 1, typed)
     details = {"version": 1, "origin": typed.origin}
     audit.record(session, viewer, Action.DATASET_CREATED, about(dataset), details=details)
     await session.flush()
@@ -83,10 +94,11 @@ async def add_version(
     *,
     store: Store,
     idempotency: Idempotency,
+    options: ReadOptions | None = None,
 ) -> DatasetVersion:
     """The upload as the next version; parallel uploads queue up on the dataset's row."""
     versions = VersionRepository(session, viewer)
-    content = fingerprint([dataset_id, typed.file_name, typed.sha256])
+    content = fingerprint([dataset_id, *_asked(typed, options)])
     made = await idempotency.find(session, viewer, content)
     if made is not None:
         return await versions.get(dataset_id, made)
@@ -97,7 +109,7 @@ async def add_version(
         raise field_error(place, msg=f"{given}, but the dataset holds {wanted}", kind="kind")
     await store()
     dataset.latest_version += 1
-    session.add(_version(dataset.id, dataset.latest_version, viewer, typed))
+    await _add_version(session, viewer, dataset.id, dataset.latest_version, typed)
     details = {"version": dataset.latest_version, "origin": typed.origin}
     audit.record(session, viewer, Action.DATASET_VERSION_ADDED, about(dataset), details=details)
     await session.flush()
@@ -127,13 +139,6 @@ async def update_dataset(
         dataset.project_id = target.id
         moved = {"from": source.id, "to": target.id}
         audit.record(session, viewer, Action.DATASET_MOVED, about(dataset), details=moved)
-    await session.flush()
-
-
-async def trash_dataset(session: AsyncSession, viewer: Viewer, dataset: Dataset) -> None:
-    """Out of sight; fits that used it keep their data."""
-    dataset.trashed_at = await database_time(session)
-    audit.record(session, viewer, Action.DATASET_TRASHED, about(dataset))
     await session.flush()
 
 

@@ -11,8 +11,9 @@ from backend.datasets.schemas import DownloadFormat
 class UseOut(Schema):
     """One thing that a version was used for, in a project that the caller may read."""
 
-    kind: Literal["fit", "model_version", "retraining", "dataset"]
-    # Of the fit, the model, the retraining, or the dataset that was made with it.
+    # A policy retrains a model again and again, with what is the latest version then.
+    kind: Literal["fit", "model_version", "retraining", "retraining_policy", "dataset"]
+    # Of the fit, the model (also of a policy), the retraining, or the dataset made with it.
     id: int
     name: str
     # The version that was used.
@@ -29,7 +30,10 @@ class UseOut(Schema):
 class UsageOut(Schema):
     """Where a dataset was used, and what its deletion would mean."""
 
+    # The newest first, a thousand at most.
     items: list[UseOut]
+    # Readable ones beyond those.
+    unlisted: int = 0
     # Things in projects that the caller may not read.
     hidden: int
     # Champions that depend on it; while there is one it cannot be deleted.

@@ -48,6 +48,13 @@ async def claim(session: AsyncSession, fit_id: int, *, max_attempts: int) -> Cla
         await session.flush()
         await enqueue_continuation(session, fit)
         return None
+    if fit.dataset.purged_at is not None:
+        # It was started in the moment in which its data was given up.
+        _finish_row(fit, FitState.FAILED)
+        fit.error = {"message": "The dataset was deleted, and its files with it.", "column": None}
+        await session.flush()
+        await enqueue_continuation(session, fit)
+        return None
     fit.state = advance(FitState(fit.state), FitState.RUNNING)
     fit.attempt += 1
     fit.progress = 0.0

@@ -165,7 +165,7 @@ def _child(sender: Connection, lifeline: Connection, work: Work, origin: _Origin
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _die_with_parent()
+    die_with_parent()
     threading.Thread(target=_follow, args=(lifeline,), daemon=True).start()
     os.nice(work.niceness)
     origin.bind()
@@ -191,7 +191,7 @@ def _describe(error: Exception) -> tuple[str, tuple[Any, ...]]:
     return "failed", (type(error).__name__, str(error)[:2_000], trace)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Linux: the kernel kills this process with the fork server, even inside C code."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

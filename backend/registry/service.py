@@ -14,6 +14,7 @@ from backend.core.audit import Action, about
 from backend.core.db import database_time
 from backend.core.errors import Conflict, FieldProblem, Unprocessable, field_error
 from backend.core.idempotency import Idempotency, fingerprint
+from backend.datasets.trash import require_data_kept
 from backend.fits.repository import FitRepository
 from backend.fits.states import FitState
 from backend.projects.service import project_readers, require_both_owned, require_editor
@@ -331,6 +332,8 @@ async def _move(
     before = _aliases(model).get(alias)
     if version == before and kind != "rollback":
         return
+    if alias == CHAMPION and version is not None:
+        await require_data_kept(session, model.id, version)
     if version is None:
         await session.execute(
             delete(ModelAlias).where(ModelAlias.model_id == model.id, ModelAlias.alias == alias)

@@ -68,8 +68,10 @@ def _target_problems(
     if known < FEWEST_ROWS:
         texts.append(f"{known} rows have a known {name}, at least {FEWEST_ROWS} are needed")
     needed = 3 if outcome["task"] == "multiclass" else 2
-    if target["distinct"] < needed:
-        texts.append(f"{name} has {target['distinct']} different values, {needed} are needed")
+    # Numbers of a large table are not counted when it is stored; the fit counts them.
+    distinct = target["distinct"]
+    if distinct is not None and distinct < needed:
+        texts.append(f"{name} has {distinct} different values, {needed} are needed")
     where = ["body", place, "column", name]
     return [FieldProblem(loc=where, msg=text, type="too_few") for text in texts]
 

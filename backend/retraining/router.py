@@ -97,7 +97,7 @@ async def retrain(
     """Fit the champion's spec on new data, compare on its hold-out, promote what is better."""
     if request.headers.get("content-type", "").startswith("multipart/"):
         row = await retrain_with_file(
-            request, session, viewer, model_id, limits=settings.uploads, idempotency=idempotency
+            request, session, viewer, model_id, settings=settings, idempotency=idempotency
         )
     else:
         data = await read_request(request, settings.uploads.max_json_bytes)

@@ -42,6 +42,12 @@ async def champion_of(session: AsyncSession, viewer: Viewer, model: Model) -> Mo
             "Promote a version that was fitted with one.",
             code="fit_without_holdout",
         )
+    if champion.fit.dataset.purged_at is not None:
+        raise Conflict(
+            "The data that the champion learnt from was purged, so there are no rows to compare "
+            "on. Promote a version whose data is there.",
+            code="dataset_purged",
+        )
     return champion
 
 

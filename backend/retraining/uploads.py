@@ -1,9 +1,9 @@
 """Retraining with an uploaded file: it becomes the next version of the champion's dataset."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from fastapi import Request
-from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,16 +11,25 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.core.access import Viewer
 from backend.core.errors import AppError, TooLarge, UnsupportedMediaType, field_error
 from backend.core.idempotency import Idempotency, fingerprint
-from backend.datasets.bodies import contents
-from backend.datasets.intake import receive, workspace
-from backend.datasets.schemas import TypedUpload
+from backend.datasets.bodies import (
+    read_upload,
+    receive_file,
+    require_announced_quota,
+    split_options,
+)
+from backend.datasets.connection import body_of
+from backend.datasets.files import Store, storing
+from backend.datasets.schemas import ReadOptions, TypedUpload
 from backend.datasets.service import add_version
+from backend.datasets.workspaces import workspace
 from backend.retraining import service
 from backend.retraining.checks import require_fitting_data, require_same_images
 from backend.retraining.repository import RetrainingRepository
 from backend.retraining.schemas import RetrainRequest
-from backend.settings import UploadSettings
+from backend.settings import Settings
 from backend.tables import Retraining
+
+IMAGE_SIZE: Final = "backend.datasets.contents:image_size"
 
 
 class MalformedBody(AppError):
@@ -30,13 +39,21 @@ class MalformedBody(AppError):
     code = "malformed_request"
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What came beside the file."""
+
+    data: RetrainRequest
+    options: ReadOptions
+
+
 async def read_request(request: Request, max_bytes: int) -> RetrainRequest:
     """The JSON body of a route that reads its body itself; an empty one means the defaults."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in ("", "application/json"):
         raise UnsupportedMediaType("Send JSON, or a file as multipart/form-data in `file`.")
     body = bytearray()
-    async for chunk in request.stream():
+    async for chunk in body_of(request):
         body += chunk
         if len(body) > max_bytes:
             raise TooLarge(f"The body is larger than {max_bytes:,} bytes.")
@@ -70,7 +87,7 @@ async def retrain_with_file(
     viewer: Viewer,
     model_id: int,
     *,
-    limits: UploadSettings,
+    settings: Settings,
     idempotency: Idempotency,
 ) -> Retraining:
     """Check the file against the model, keep it as a version, and queue the retraining."""
@@ -78,39 +95,40 @@ async def retrain_with_file(
     model = await service.retrainable_model(session, viewer, model_id)
     champion = await service.champion_of(session, viewer, model)
     champion_input = champion.fit.outcome["input_columns"][0]
+    await require_announced_quota(request, session, viewer, settings.uploads)
     await session.rollback()  # a slow upload must hold neither lock nor connection
-    blobs = request.app.state.blobs
-    with workspace() as folder:
-        upload = await receive(
-            request.stream(),
-            content_type=request.headers.get("content-type", ""),
-            content_length=request.headers.get("content-length"),
-            folder=folder,
-            max_bytes=limits.max_bytes,
-            archives=True,
-        )
-        data = _fields(upload.fields)
-        typed: TypedUpload = await run_in_threadpool(contents, "type_upload", upload, limits)
+    with workspace(settings.home) as folder:
+        upload = await receive_file(request, folder, settings.uploads)
+        options, others = split_options(upload.fields)
+        data = _fields(others)
+        typed = await read_upload(request, upload, options, settings.uploads)
         if typed.kind == "image" and champion_input["type"] == "image":
-            size = await run_in_threadpool(contents, "image_size", upload)
+            size = await request.app.state.tables.run(IMAGE_SIZE, folder)
             require_same_images(size, champion_input)
-
-        async def store() -> None:
-            await run_in_threadpool(contents, "store_upload", upload, typed, blobs)
-
-        return await _start(session, viewer, model_id, data, typed, store, idempotency)
+        store = storing(
+            session,
+            viewer,
+            request.app.state.blobs,
+            typed,
+            folder=folder,
+            quota_bytes=settings.uploads.quota_bytes,
+        )
+        asked = _Asked(data, options)
+        return await _start(session, viewer, model_id, asked, typed, store, idempotency)
 
 
 async def _start(
     session: AsyncSession,
     viewer: Viewer,
     model_id: int,
-    data: RetrainRequest,
+    asked: _Asked,
     typed: TypedUpload,
-    store: Any,
+    store: Store,
     idempotency: Idempotency,
 ) -> Retraining:
-    content = fingerprint([model_id, data.model_dump(mode="json"), typed.sha256])
+    data = asked.data
+    options = asked.options.model_dump(exclude_none=True)
+    content = fingerprint([model_id, data.model_dump(mode="json"), typed.sha256, options])
     made = await idempotency.find(session, viewer, content)
     if made is not None:
         return await RetrainingRepository(session, viewer).get(made)

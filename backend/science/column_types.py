@@ -21,17 +21,21 @@ class ColumnDescription:
     Attributes
     ----------
     nulls, distinct
-        Counts of missing and of different present values.
+        Counts of missing and of different present values; `distinct` is None where there are
+        too many to be counted at once.
     left_out_because
         Why a fit leaves the column out unless it is chosen; None when it is used.
+    role_given
+        Whether a person chose the role.
     """
 
     name: str
     type: ColumnType
     role: ColumnRole
     nulls: int
-    distinct: int
+    distinct: int | None
     left_out_because: str | None
+    role_given: bool = False
 
 
 @dataclass(frozen=True, slots=True)

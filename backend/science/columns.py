@@ -3,12 +3,18 @@
 Needs polars only, so that an upload can be described without loading scikit-learn.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from backend.science.column_types import ColumnDescription, ColumnRole, ColumnType, TargetGuess
+from backend.science.profiles.keys import DistinctCounter, keys_of
+from backend.science.profiles.reading import TableReader
 
 ROLES_LEFT_OUT: Final[dict[ColumnRole, str]] = {
     "id": "a different value in nearly every row, so it looks like an identifier",
@@ -16,6 +22,7 @@ ROLES_LEFT_OUT: Final[dict[ColumnRole, str]] = {
     "text": "free text with too many different values for a category",
     "datetime": "a date; derive numbers from it to use it",
 }
+GIVEN: Final = "somebody gave it the role {}"
 EMPTY: Final = "no values at all"
 ID_NAMES: Final = frozenset({"id", "index", "rowid", "row_id", "row", "uuid", "key", "unnamed: 0"})
 OUTCOME_NAMES: Final = frozenset({"target", "label", "class", "outcome", "response", "y"})
@@ -24,35 +31,124 @@ ID_SHARE: Final = 0.95
 TEXT_SHARE: Final = 0.5
 MOST_CATEGORIES: Final = 200
 FEW_ROWS: Final = 20
+# A table of so many cells has everything counted at once; in a larger one a number with more than
+# a few different values waits for the profile.
+COUNTED_CELLS: Final = 2_000_000
+FEW_VALUES: Final = 1_000
 
 
-def describe_columns(frame: pl.DataFrame) -> list[ColumnDescription]:
-    """Describe each column of a typed table.
+def describe_table(
+    path: Path, given: Mapping[str, ColumnRole] = MappingProxyType({})
+) -> list[ColumnDescription]:
+    """Describe each column of a typed table, in bounded memory.
 
     Parameters
     ----------
-    frame
-        Table with typed columns, as `csv_table.read_csv` makes it.
+    path
+        Parquet file as `table_file.TableFile` has it.
+    given
+        Roles that a person chose, by column.
+
+    Returns
+    -------
+    list of ColumnDescription
+        In a table of more than `COUNTED_CELLS` cells `distinct` is None for numbers and dates
+        with more than `FEW_VALUES` different values: the profile counts them.
     """
-    return [_describe(series) for series in frame.iter_columns()]
+    reader = TableReader(path)
+    few = None if reader.cells <= COUNTED_CELLS else FEW_VALUES
+    found: dict[str, _Column] = {}
+    for names in reader.blocks():
+        columns = {name: _Column(name, reader.schema[name], few) for name in names}
+        open_ones = list(names)
+        for batch in reader.batches(names):
+            for series in batch.select(open_ones).iter_columns():
+                columns[series.name].add(series)
+            open_ones = [name for name in open_ones if not columns[name].is_settled]
+            if not open_ones:
+                break
+        found |= columns
+    nulls = reader.nulls()
+    return [
+        found[name].describe(reader.rows, nulls[name], given.get(name)) for name in reader.schema
+    ]
 
 
-def _describe(series: pl.Series) -> ColumnDescription:
-    present = series.drop_nulls()
-    distinct = present.n_unique()
-    role = _role(series.name, _type(series.dtype), present, distinct)
-    reason = EMPTY if distinct == 0 else ROLES_LEFT_OUT.get(role)
-    return ColumnDescription(
-        name=series.name,
-        type=_type(series.dtype),
-        role=role,
-        nulls=series.null_count(),
-        distinct=distinct,
-        left_out_because=reason,
-    )
+class _Column:
+    """Gathers what decides the role of one column, batch by batch."""
+
+    def __init__(self, name: str, dtype: pl.DataType, few: int | None) -> None:
+        self.name = name
+        self.type = column_type(dtype)
+        may_be_id = self.type == "integer" and is_named_id(name)
+        self._few = None if self.type in ("string", "boolean") or may_be_id else few
+        self._counter = DistinctCounter()
+        self._counts_rows = self.type == "integer"
+        self._last: int | None = None
+        self.is_settled = False
+
+    def add(self, series: pl.Series) -> None:
+        """Take the next values of the column."""
+        present = series.drop_nulls()
+        if not len(present):
+            return
+        self._counter.add(keys_of(present))
+        if self._counts_rows:
+            self._follow(present.to_numpy())
+        if self._few is not None and not self._counts_rows:
+            self.is_settled = self._counter.count() > self._few
+
+    def _follow(self, numbers: npt.NDArray[np.int64]) -> None:
+        """1, 2, 3, … in file order: a row number, whatever it is called."""
+        first = self._last is None or int(numbers[0]) == self._last + 1
+        self._counts_rows = first and bool((np.diff(numbers) == 1).all())
+        self._last = int(numbers[-1])
+
+    def describe(self, rows: int, nulls: int, given: ColumnRole | None) -> ColumnDescription:
+        """What they were, once all were taken."""
+        distinct = self._counter.count()
+        role = given or self._role(rows - nulls, distinct)
+        return ColumnDescription(
+            name=self.name,
+            type=self.type,
+            role=role,
+            nulls=nulls,
+            distinct=distinct if self._counter.is_exact and not self.is_settled else None,
+            left_out_because=_why_left_out(role, distinct, is_given=given is not None),
+            role_given=given is not None,
+        )
+
+    def _role(self, present: int, distinct: int) -> ColumnRole:
+        if distinct <= 1:
+            return "constant"
+        if self.type == "boolean":
+            return "boolean"
+        if self.type in ("date", "datetime"):
+            return "datetime"
+        if self.type == "integer":
+            is_row_number = self._counts_rows and present > FEW_ROWS
+            is_key = is_named_id(self.name) and distinct == present
+            return "id" if is_row_number or is_key else "numeric"
+        if self.type == "number":
+            return "numeric"
+        if present > FEW_ROWS and distinct >= ID_SHARE * present:
+            return "id"
+        many = distinct > MOST_CATEGORIES or distinct > TEXT_SHARE * present
+        return "text" if present > FEW_ROWS and many else "categorical"
 
 
-def _type(dtype: pl.DataType) -> ColumnType:
+def _why_left_out(role: ColumnRole, distinct: int, *, is_given: bool) -> str | None:
+    if distinct == 0:
+        return EMPTY
+    if not is_given:
+        return ROLES_LEFT_OUT.get(role)
+    if distinct == 1:
+        return ROLES_LEFT_OUT["constant"]
+    return GIVEN.format(role) if role in ROLES_LEFT_OUT else None
+
+
+def column_type(dtype: pl.DataType) -> ColumnType:
+    """The type of a column in our words."""
     if dtype.is_integer():
         return "integer"
     if dtype.is_float():
@@ -64,32 +160,10 @@ def _type(dtype: pl.DataType) -> ColumnType:
     return "datetime" if dtype.is_temporal() else "string"
 
 
-def _role(name: str, kind: ColumnType, present: pl.Series, distinct: int) -> ColumnRole:
-    if distinct <= 1:
-        return "constant"
-    if kind == "boolean":
-        return "boolean"
-    if kind in ("date", "datetime"):
-        return "datetime"
-    unlike = distinct == len(present)
-    if kind == "integer":
-        return "id" if unlike and (_named_id(name) or _counts_rows(present)) else "numeric"
-    if kind == "number":
-        return "numeric"
-    if len(present) > FEW_ROWS and distinct >= ID_SHARE * len(present):
-        return "id"
-    many = distinct > MOST_CATEGORIES or distinct > TEXT_SHARE * len(present)
-    return "text" if len(present) > FEW_ROWS and many else "categorical"
-
-
-def _named_id(name: str) -> bool:
+def is_named_id(name: str) -> bool:
+    """Whether a column is called what identifiers are called."""
     lowered = name.strip().lower()
     return lowered in ID_NAMES or lowered.endswith("_id")
-
-
-def _counts_rows(present: pl.Series) -> bool:
-    """1, 2, 3, … in file order: a row number, whatever it is called."""
-    return len(present) > FEW_ROWS and bool((present.diff().drop_nulls() == 1).all())
 
 
 def guess_target(columns: Sequence[ColumnDescription]) -> TargetGuess | None:

@@ -1,30 +1,16 @@
-"""A table from JSON: typed as JSON says, one type per column, nothing guessed."""
+"""A table from JSON: typed as JSON says, one type per column; only dates are told from text."""
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-import polars as pl
+import pyarrow as pa
 
-from backend.science.csv_table import TypedTable, find_doubts
-
-GREATEST_WHOLE: Final = 2**63 - 1
-LEAST_WHOLE: Final = -(2**63)
-KINDS: Final[Mapping[type, str]] = {
-    bool: "true or false",
-    int: "a number",
-    float: "a number",
-    str: "text",
-}
-
-
-class CellProblem(ValueError):
-    """A value does not go with its column; `row` counts from 0."""
-
-    def __init__(self, column: str, row: int, message: str) -> None:
-        super().__init__(f"{column}, row {row}: {message}")
-        self.column = column
-        self.row = row
+from backend.science.tables.doubts import find_doubts
+from backend.science.tables.json_values import CellProblem, array_of, kind_of
+from backend.science.tables.parts import TableParts
+from backend.science.tables.table_file import ReadLimits, TableFile, TableSource
 
 
 class CellProblems(ValueError):
@@ -36,15 +22,19 @@ class CellProblems(ValueError):
         self.problems = problems
 
 
-def table_of(columns: Mapping[str, Sequence[Any]], max_cell_bytes: int) -> TypedTable:
-    """A typed table.
+def write_inline(
+    columns: Mapping[str, Sequence[Any]], limits: ReadLimits, target: Path
+) -> TableFile:
+    """Write a typed table.
 
     Parameters
     ----------
     columns
         Values by column name, all n long: numbers, booleans, text, and None for missing.
-    max_cell_bytes
-        Bound on one text.
+    limits
+        Bounds on texts.
+    target
+        The typed file to write.
 
     Raises
     ------
@@ -52,82 +42,17 @@ def table_of(columns: Mapping[str, Sequence[Any]], max_cell_bytes: int) -> Typed
         The first value of each column that has another kind than the ones before it, is no
         scalar, is not finite or cannot be stored.
     """
-    warnings: list[str] = []
-    series: list[pl.Series] = []
+    arrays: dict[str, pa.Array] = {}
     problems: list[CellProblem] = []
-    for name, values in columns.items():
-        try:
-            series.append(_typed(name, values, max_cell_bytes, warnings))
-        except CellProblem as problem:
-            problems.append(problem)
-    if problems:
-        raise CellProblems(problems)
-    frame = pl.DataFrame(series)
-    return TypedTable(frame, warnings + find_doubts(frame), ",")
-
-
-def _typed(name: str, values: Sequence[Any], max_cell_bytes: int, warnings: list[str]) -> pl.Series:
-    kind = _kind(name, values)
-    if kind is None:
-        warnings.append(f"{name}: the column is empty")
-        return pl.Series(name, values, dtype=pl.String)
-    if kind == "text":
-        _check_texts(name, values, max_cell_bytes)
-        return pl.Series(name, values, dtype=pl.String)
-    if kind == "true or false":
-        return pl.Series(name, values, dtype=pl.Boolean)
-    return _numbers(name, values, warnings)
-
-
-def _kind(name: str, values: Sequence[Any]) -> str | None:
-    """What all values are; None where none is known."""
-    kinds = {type(value) for value in values} - {type(None)}
-    wanted = {KINDS.get(kind) for kind in kinds}
-    if len(wanted) <= 1 and None not in wanted:
-        return next(iter(wanted), None)
-    first: str | None = None
-    for row, value in enumerate(values):
-        if value is None:
-            continue
-        kind = KINDS.get(type(value))
-        if kind is None:
-            raise CellProblem(name, row, "a number, text, boolean or null is wanted")
-        first = first or kind
-        if kind != first:
-            raise CellProblem(name, row, f"{kind}, but the values before are {first}")
-    raise AssertionError("kinds differ in no row")
-
-
-def _check_texts(name: str, values: Sequence[str | None], max_cell_bytes: int) -> None:
-    for row, value in enumerate(values):
-        if value is None:
-            continue
-        try:
-            size = len(value.encode())
-        except UnicodeEncodeError:
-            raise CellProblem(name, row, "the text contains an unpaired surrogate") from None
-        if "\x00" in value:
-            raise CellProblem(name, row, "the text contains the character U+0000")
-        if size > max_cell_bytes:
-            raise CellProblem(name, row, f"the text is longer than {max_cell_bytes:,} bytes")
-
-
-def _numbers(name: str, values: Sequence[Any], warnings: list[str]) -> pl.Series:
-    whole = all(value is None or type(value) is int for value in values)
-    if whole and all(value is None or LEAST_WHOLE <= value <= GREATEST_WHOLE for value in values):
-        return pl.Series(name, values, dtype=pl.Int64)
-    if whole:
-        warnings.append(f"{name}: whole numbers beyond 64 bits are read as approximate")
-    return pl.Series(name, [_finite(name, row, v) for row, v in enumerate(values)], pl.Float64)
-
-
-def _finite(name: str, row: int, value: int | float | None) -> float | None:
-    if value is None:
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
-        raise CellProblem(name, row, "the number is too large or infinite")
-    return number
+    with TableParts(target.parent, limits) as parts:
+        for name, values in columns.items():
+            try:
+                kind = kind_of(name, values)
+                arrays[name] = array_of(name, values, kind, limits.max_cell_bytes, parts.warn)
+            except CellProblem as problem:
+                problems.append(problem)
+        if problems:
+            raise CellProblems(problems)
+        parts.add(arrays, len(next(iter(columns.values()))))
+        table = parts.write(target, TableSource("json", encoding="utf-8"))
+    return replace(table, doubts=find_doubts(target))

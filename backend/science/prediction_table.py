@@ -13,7 +13,6 @@ from backend.science.column_types import LARGEST_NUMBER
 from backend.science.csv_export import injection_safe
 from backend.science.csv_table import (
     DATETIME_FORMATS,
-    NULL_TEXTS,
     TableLimits,
     TextTable,
     line_of_row,
@@ -21,6 +20,7 @@ from backend.science.csv_table import (
 )
 from backend.science.predict import predict_features
 from backend.science.rows import WANTED, Kind
+from backend.science.tables.inference import trimmed
 
 PREDICTION: Final = "prediction"
 SECONDS_PER_DAY: Final = 86_400
@@ -57,7 +57,7 @@ def read_inputs(
     Parameters
     ----------
     path
-        A CSV file whose bytes passed `TextCheck`.
+        A CSV file.
     inputs
         The model's inputs, as `column_types.InputColumn` in JSON.
     passed_through
@@ -99,38 +99,32 @@ def _typed(text: pl.Series, kind: str) -> pl.Series:
     """Numbers as float64, text as it stands; what does not fit is null."""
     if kind == "string":
         return text
-    trimmed = _present(text)
+    bare = trimmed(text)
     if kind in ("number", "integer"):
-        numbers = trimmed.cast(pl.Float64, strict=False)
+        numbers = bare.cast(pl.Float64, strict=False)
         return numbers.set(~(numbers.abs() <= LARGEST_NUMBER), None)
     if kind == "boolean":
         words = {"true": 1.0, "1": 1.0, "false": 0.0, "0": 0.0}
-        lowered = trimmed.str.to_lowercase()
+        lowered = bare.str.to_lowercase()
         return lowered.replace_strict(words, default=None, return_dtype=pl.Float64)
-    return _days(trimmed)
+    return _days(bare)
 
 
-def _present(text: pl.Series) -> pl.Series:
-    """Without blanks around values, and without what stands for missing."""
-    trimmed = text.str.strip_chars()
-    return trimmed.set(trimmed.is_in(list(NULL_TEXTS)), None)
-
-
-def _days(trimmed: pl.Series) -> pl.Series:
+def _days(bare: pl.Series) -> pl.Series:
     """Days since 1970 of dates and instants in ISO 8601."""
-    instants = trimmed.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
-    bare = trimmed.str.strip_suffix("Z")
+    instants = bare.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
+    utc = bare.str.strip_suffix("Z")
     for pattern in DATETIME_FORMATS:
-        parsed = bare.str.to_datetime(pattern, strict=False, time_unit="us")
+        parsed = utc.str.to_datetime(pattern, strict=False, time_unit="us")
         instants = instants.zip_with(instants.is_not_null(), parsed)
-        zoned = trimmed.str.to_datetime(f"{pattern}%:z", strict=False, time_unit="us")
+        zoned = bare.str.to_datetime(f"{pattern}%:z", strict=False, time_unit="us")
         instants = instants.zip_with(instants.is_not_null(), zoned.dt.replace_time_zone(None))
     return instants.cast(pl.Int64).cast(pl.Float64) / 1e6 / SECONDS_PER_DAY
 
 
 def _ill_typed(path: Path, text: TextTable, series: pl.Series, kind: str) -> list[ColumnProblem]:
     raw = text.frame[series.name]
-    bad = (series.is_null() & _present(raw).is_not_null()).arg_true()
+    bad = (series.is_null() & trimmed(raw).is_not_null()).arg_true()
     if len(bad) == 0:
         return []
     first = int(bad[0])

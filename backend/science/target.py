@@ -93,9 +93,11 @@ def read_target(table: pa.Table, column: ColumnDescription, task: Task | None) -
 
 def _infer(column: ColumnDescription, present: pa.ChunkedArray) -> Task:
     """Numbers are regressed, two whole numbers or texts are two classes, the rest are classes."""
+    # Numbers of a large table were not counted when it was stored.
+    distinct = column.distinct or pc.count_distinct(present).as_py()
     if column.type in NUMBER_TYPES:
-        return "binary" if column.distinct == 2 and _whole(present) else "regression"
-    return "binary" if column.distinct == 2 else "multiclass"
+        return "binary" if distinct == 2 and _whole(present) else "regression"
+    return "binary" if distinct == 2 else "multiclass"
 
 
 def _whole(present: pa.ChunkedArray) -> bool:

@@ -10,6 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from backend.core.limits import HEAVY_WORK
+from backend.datasets.connection import body_of
 from backend.datasets.intake import Upload, receive
 from backend.serving.predictor import Predictor, Served
 from backend.settings import UploadSettings
@@ -22,7 +23,7 @@ async def answer_file(request: Request, served: Served, limits: UploadSettings) 
     folder = tempfile.TemporaryDirectory(prefix="goodfit-predict-")
     try:
         upload = await receive(
-            request.stream(),
+            body_of(request),
             content_type=request.headers.get("content-type", ""),
             content_length=request.headers.get("content-length"),
             folder=Path(folder.name),

@@ -107,6 +107,13 @@ class BlobStore:
         with contextlib.suppress(FileNotFoundError):
             self._fs.rm(self._path(digest))
 
+    def size(self, digest: str) -> int | None:
+        """The bytes of a blob; None where it is not there."""
+        try:
+            return int(self._fs.size(self._path(digest)))
+        except FileNotFoundError:
+            return None
+
     def open(self, digest: str) -> BinaryIO:
         """A readable file of a blob."""
         try:

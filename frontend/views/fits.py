@@ -9,6 +9,7 @@ import streamlit as st
 from backend.fits.schemas import FitOut
 from frontend import identity, permission, queries, text
 from frontend.client import Api, FitQuery
+from frontend.datasets_client import DatasetQuery
 from frontend.fit_data import data_of, draw_why_no_rerun
 from frontend.pages import PageName, go
 from frontend.project_filter import draw_project_filter
@@ -49,7 +50,8 @@ def draw() -> None:
 def _draw_filters(names: dict[int, str]) -> FitQuery:
     api = identity.api()
     titles = {entry.name: entry.title for entry in queries.estimators(api)}
-    datasets = {entry.id: entry.name for entry in api.datasets(limit=MOST_DATASETS)}
+    known = identity.datasets_api().datasets(DatasetQuery(limit=MOST_DATASETS))
+    datasets = {entry.id: entry.name for entry in known}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         fit_state = st.selectbox(
             "State", STATES, index=None, key="state", placeholder="any", bind="query-params"

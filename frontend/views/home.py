@@ -6,15 +6,16 @@ from backend.accounts.schemas import UserOut
 from backend.fits.schemas import FitOut
 from frontend import identity, permission, text, ways_in
 from frontend.client import FitQuery, NotThere
+from frontend.datasets_client import DatasetQuery
 from frontend.fit_form import fit_form
 from frontend.pages import PageName, go, link, mlflow_address
 from frontend.state import Chosen, state
 from frontend.uploads import (
+    FORMATS,
     choose_project,
     describe_upload,
-    drop_zone,
-    send_dataset,
-    show_upload_problem,
+    draw_sample,
+    draw_upload,
 )
 from frontend.widgets import errors_shown, is_unfinished, page_title, plot_image, state_badge
 
@@ -69,13 +70,15 @@ def _draw_main_job() -> None:
         return
     st.markdown("**Drop a CSV file here.** Two steps to the first plot.")
     project_id = choose_project("home")
-    file = drop_zone("home", "Drop a CSV file here")
-    if file is not None:
-        dataset = send_dataset(file, project_id=project_id)
-        if dataset is not None:
-            state.chosen = Chosen(dataset.id, dataset.latest_version, describe_upload(dataset))
+    dataset = draw_upload("home", project_id=project_id)
+    with st.container(horizontal=True, vertical_alignment="center", key="upload_formats"):
+        st.caption(FORMATS, width="content")
+        # Who has data of their own needs no penguins; the list of datasets offers them still.
+        if not identity.datasets_api().datasets(DatasetQuery(mine=True, limit=1)):
+            dataset = draw_sample("home", project_id=project_id) or dataset
+    if dataset is not None:
+        state.chosen = Chosen(dataset.id, dataset.latest_version, describe_upload(dataset))
         st.rerun()
-    show_upload_problem()
 
 
 def _draw_form(chosen: Chosen) -> None:
@@ -86,7 +89,7 @@ def _draw_form(chosen: Chosen) -> None:
             state.chosen = None
             st.rerun()
         try:
-            dataset = identity.api().dataset(chosen.dataset_id)
+            dataset = identity.datasets_api().dataset(chosen.dataset_id)
             access = permission.access_to(dataset.project_id)
         except NotThere:
             state.chosen = None

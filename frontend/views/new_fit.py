@@ -5,9 +5,10 @@ import streamlit as st
 from backend.datasets.schemas import DatasetOut
 from frontend import identity, permission, text
 from frontend.client import NotThere
+from frontend.datasets_client import DatasetQuery
 from frontend.fit_form import fit_form
 from frontend.pages import PageName, go, number_parameter
-from frontend.uploads import drop_zone, send_dataset, show_upload_problem
+from frontend.uploads import FORMATS, draw_sample, draw_upload
 from frontend.widgets import not_there, page_title
 
 MOST_DATASETS = 200
@@ -20,7 +21,7 @@ def draw() -> None:
     if not permission.may_write(user):
         st.info("Your role may look at fits, but not run them.")
         return
-    api = identity.api()
+    api = identity.datasets_api()
     wanted = number_parameter("dataset")
     if wanted is not None:
         try:
@@ -30,7 +31,7 @@ def draw() -> None:
             return
         _draw_for(dataset, number_parameter("v") or dataset.latest_version)
         return
-    datasets = api.datasets(limit=MOST_DATASETS)
+    datasets = api.datasets(DatasetQuery(limit=MOST_DATASETS))
     if not datasets:
         _draw_first_upload()
         return
@@ -58,11 +59,10 @@ def _draw_for(dataset: DatasetOut, version: int) -> None:
 
 
 def _draw_first_upload() -> None:
-    st.markdown("A fit needs a dataset. Drop a CSV file here:")
-    file = drop_zone("new_fit", "Drop a CSV file here")
-    if file is not None:
-        dataset = send_dataset(file)
-        if dataset is not None:
-            go(PageName.NEW_FIT, dataset=dataset.id)
-        st.rerun()
-    show_upload_problem()
+    st.markdown("A fit needs a dataset. Drop a file here:")
+    dataset = draw_upload("new_fit")
+    with st.container(horizontal=True, vertical_alignment="center", key="upload_formats"):
+        st.caption(FORMATS, width="content")
+        dataset = draw_sample("new_fit") or dataset
+    if dataset is not None:
+        go(PageName.NEW_FIT, dataset=dataset.id)

@@ -33,7 +33,7 @@ class Route:
 
 
 # What stands in paths beside the ids of things.
-PARTS: Final = {"version": 1, "row": 0, "name": "ridge", "alias": "champion"}
+PARTS: Final = {"version": 1, "row": 0, "name": "ridge", "alias": "champion", "token": "gd_x"}
 R = Rule
 ACCOUNTS: Final = [
     Route("POST", "/auth/token", R.PUBLIC, data={"username": "x", "password": "y"}),
@@ -101,8 +101,10 @@ PROJECTS: Final = [
 ]
 VERSION: Final = "/datasets/{dataset_id}/versions/{version}"
 IN_PROJECT: Final = {"project_id": "{project_id}"}
+TRASHED: Final = {"dataset_id": "trashed_id"}
 DATASETS: Final = [
     Route("POST", "/datasets", R.WRITE, data=IN_PROJECT, files=FILE),
+    Route("POST", "/datasets/sample", R.WRITE, json=IN_PROJECT),
     Route("GET", "/datasets", R.OWN),
     Route("GET", "/datasets/{dataset_id}", R.READ),
     Route("PATCH", "/datasets/{dataset_id}", R.WRITE, json={"name": "x"}),
@@ -110,10 +112,19 @@ DATASETS: Final = [
     Route("POST", "/datasets/{dataset_id}/versions", R.WRITE, files=FILE),
     Route("GET", "/datasets/{dataset_id}/versions", R.READ),
     Route("GET", VERSION, R.READ),
+    Route("POST", f"{VERSION}/read-again", R.WRITE, json={}),
     Route("GET", f"{VERSION}/profile", R.READ),
+    Route("POST", f"{VERSION}/profile", R.WRITE),
+    Route("GET", f"{VERSION}/diff", R.READ, params={"against": 1}),
     Route("GET", f"{VERSION}/preview", R.READ),
     Route("GET", f"{VERSION}/download", R.READ),
+    Route("POST", f"{VERSION}/link", R.READ, json={"format": "csv"}),
+    Route("GET", "/downloads/{token}", R.PUBLIC),
+    Route("GET", "/datasets/{dataset_id}/used-by", R.READ),
+    Route("POST", "/datasets/{dataset_id}/restore", R.WRITE, at=TRASHED),
+    Route("POST", "/datasets/{dataset_id}/purge", R.GOVERN, at=TRASHED),
     Route("POST", f"{VERSION}/recipe", R.WRITE, json={"steps": [{"kind": "drop_nulls"}]}),
+    Route("GET", f"{VERSION}/recipe", R.READ),
     Route("GET", f"{VERSION}/images", R.READ),
     Route("GET", f"{VERSION}/images/{{row}}.png", R.READ),
 ]

@@ -48,6 +48,18 @@ async def test_foreign_and_absent_are_answered_alike_on_every_route(
     assert compared > 50
 
 
+JOIN: Final = {
+    "steps": [
+        {
+            "kind": "join",
+            "dataset_id": "{dataset_id}",
+            "version": 1,
+            "on": {"species": "species", "island": "island"},
+            "columns": ["year"],
+            "many": True,
+        }
+    ]
+}
 # The stranger's own things, and one id that is not theirs where `{}` of the matrix would be.
 ELSEWHERE: Final = [
     Route("POST", "/datasets", Rule.OWN, data={"project_id": "{project_id}"}, files=FILE),
@@ -58,6 +70,7 @@ ELSEWHERE: Final = [
         json={"name": "t", "project_id": "{project_id}", "columns": {"x": [1], "y": [2]}},
     ),
     Route("PATCH", "/datasets/{my_dataset_id}", Rule.OWN, json={"project_id": "{project_id}"}),
+    Route("POST", "/datasets/{my_dataset_id}/versions/1/recipe", Rule.OWN, json=JOIN),
     Route("POST", "/fits", Rule.OWN, json={**PENGUINS_KNN, "dataset_id": "{dataset_id}"}),
     Route("PATCH", "/fits/{my_fit_id}", Rule.OWN, json={"project_id": "{project_id}"}),
     Route("POST", "/fits/{my_fit_id}/rerun", Rule.OWN, json={"dataset_id": "{dataset_id}"}),

@@ -50,6 +50,8 @@ def filled(template: Any, things: dict[str, Any]) -> Any:
     """The template with its ids; a text that is nothing but a name becomes the id itself."""
     if isinstance(template, dict):
         return {name: filled(value, things) for name, value in template.items()}
+    if isinstance(template, list):
+        return [filled(value, things) for value in template]
     if not isinstance(template, str):
         return template
     whole = _HOLE.fullmatch(template)
@@ -152,9 +154,11 @@ async def _fill(world: World, app: FastAPI) -> None:
     wanted = {"dataset_id": dataset_id, **PENGUINS_KNN}
     queued = await _made(await owner.post(f"{V1}/fits", json=wanted))
     jobs = (await admin.get(f"{V1}/operations/jobs")).json()["items"]
+    trashed_id = await _trashed(owner, world.things["project_id"])
     plots = (await owner.get(f"{V1}/fits/{fit_id}/plots")).json()
     world.things |= {
         "dataset_id": dataset_id,
+        "trashed_id": trashed_id,
         "fit_id": fit_id,
         "queued_id": queued["id"],
         "model_id": model["id"],
@@ -162,6 +166,14 @@ async def _fill(world: World, app: FastAPI) -> None:
         "job_id": next(job["id"] for job in jobs if job["about"] == {"fit_id": queued["id"]}),
         "kind": plots["items"][0]["kind"],
     }
+
+
+async def _trashed(owner: httpx.AsyncClient, project_id: int) -> int:
+    table = {"name": "old", "project_id": project_id, "columns": {"x": [1, 2], "y": [2, 3]}}
+    dataset_id: int = (await _made(await owner.post(f"{V1}/datasets", json=table)))["id"]
+    gone = await owner.delete(f"{V1}/datasets/{dataset_id}")
+    assert gone.status_code == 204, gone.text
+    return dataset_id
 
 
 async def _give_tokens(world: World, settings: Settings) -> None:

@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import time
 
 import httpx
 import pytest
@@ -56,6 +57,13 @@ def test_secret_is_taken_out_of_a_text(text: str) -> None:
 )
 def test_other_text_stays_as_it_is(text: str) -> None:
     assert redacted(text) == text
+
+
+@pytest.mark.parametrize("part", ["x", "eyJ-", "a-", "\ufffd", "password", "token="])
+def test_long_text_is_searched_at_once(part: str) -> None:
+    started = time.perf_counter()
+    redacted(part * (64_000 // len(part)))
+    assert time.perf_counter() - started < 2
 
 
 def _line(message: str, *args: object, **extra: object) -> dict[str, object]:

@@ -20,7 +20,9 @@ async def test_csv_keeps_formulas_from_running_and_numbers_as_they_are(sign_in: 
     ada = await sign_in("ada")
     path = (await upload_csv(ada, HOSTILE.encode(), "odd name.csv")).headers["location"]
     answer = await ada.get(f"{path}/versions/1/download?format=csv")
-    assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''odd%20name.csv"
+    name = "attachment; filename=\"odd name.csv\"; filename*=UTF-8''odd%20name.csv"
+    assert answer.headers["content-disposition"] == name
+    assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["content-type"].startswith("text/csv")
     frame = pl.read_csv(io.BytesIO(answer.content), infer_schema=False)
     assert frame.columns == ["name", "value", "'-note"]

@@ -54,7 +54,7 @@ async def test_doubt_that_a_recipe_leaves_is_still_told(sign_in: SignIn) -> None
     path = await _uploaded(ada)
     steps = [{"kind": "sort", "by": [{"column": "fuel"}]}]
     made = await ada.post(f"{path}/versions/1/recipe", json={"steps": steps})
-    assert made.json()["version"]["warnings"] == ["power: 2 of 32 values are not numbers ('?')"]
+    assert made.json()["version"]["warnings"] == ["power: 2 of 32 values are not numbers: '?'"]
 
 
 async def test_same_key_makes_one_version(sign_in: SignIn) -> None:
@@ -127,7 +127,7 @@ async def test_values_that_do_not_fit_are_shown(sign_in: SignIn) -> None:
     path = await _uploaded(ada)
     step = {**TO_NUMBER, "errors": "refuse"}
     answer = await ada.post(f"{path}/versions/1/recipe", json={"steps": [step]})
-    assert answer.json()["detail"] == "Step 1: power: 2 of 32 values are not numbers ('?')."
+    assert answer.json()["detail"] == "Step 1: power: 2 of 32 values are not numbers: '?'."
 
 
 async def test_images_are_no_table(sign_in: SignIn) -> None:

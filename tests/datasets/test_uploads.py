@@ -64,11 +64,10 @@ async def test_preview_has_the_first_rows_with_nulls(sign_in: SignIn) -> None:
         (b"a,\n1,2\n", "column 2 has no name"),
         (b"a,b\n1,\x00\n", "Line 2 contains a NUL byte"),
         (b"a,b\n1,2\n\xff,3\n", "not UTF-8 (line 3, byte 9)"),
-        ("a,b\n1,2\n".encode("utf-16"), "not UTF-8 (line 1"),
         (b'a,b\n"1,2\n', "Line 2"),
         (",".join(f"c{i}" for i in range(2_001)).encode() + b"\n1\n", "2,001 columns"),
         (b"a,b\n1," + b"x" * 1_000_001 + b"\n", "Line 2"),
-        (gzip.compress(b"a,b\n1,2\n"), "line 1"),
+        (gzip.compress(b"a,b\n1,2\n")[:-9], "gzip"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -104,6 +103,8 @@ def _files(settings: Settings) -> set[Path]:
         (b"a\n1\n\n2\n", 2),
         (b'a,b\n"x\ny",2\n', 1),
         (b"a,b\n1,2", 1),
+        ("a,b\n1,2\n".encode("utf-16"), 1),
+        (gzip.compress(b"a,b\n1,2\n"), 1),
     ],
 )
 async def test_unusual_but_good_files_are_read(sign_in: SignIn, content: bytes, rows: int) -> None:
@@ -117,7 +118,7 @@ async def test_numbers_with_exceptions_are_named(sign_in: SignIn) -> None:
     ada = await sign_in("ada")
     lines = [b"power"] + [b"130"] * 30 + [b"?"]
     answer = await upload_csv(ada, b"\n".join(lines))
-    assert answer.json()["warnings"] == ["power: 1 of 31 values are not numbers ('?')"]
+    assert answer.json()["warnings"] == ["power: 1 of 31 values are not numbers: '?'"]
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,11 @@ import pytest
 from sklearn.metrics import r2_score
 
 from backend.science.catalogue import ESTIMATORS
-from backend.science.columns import describe_columns
-from backend.science.csv_table import TableLimits, read_csv
 from backend.science.frames import feature_frame, input_columns
 from backend.science.pipeline import build_pipeline
 from tests.conftest import DATA
 from tests.fits.conftest import Live, fit_processes, gone
+from tests.science.tables import describe, read_file
 
 LONG = {"estimator": "random_forest", "params": {"n_estimators": 2_000}}
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -66,8 +65,8 @@ def test_least_squares_scores_as_scikit_learn_does_on_the_same_rows(live: Live) 
     fit = live.finished(fit_id)
     items = live.client.get(f"/fits/{fit_id}/residuals?limit=1000").json()["items"]
     held = sorted(item["row"] for item in items)
-    frame = read_csv(DATA / "penguins.csv", TableLimits(2_000, 1_000_000)).frame
-    described = [c for c in describe_columns(frame) if c.name in fit["features"]]
+    frame = read_file(DATA / "penguins.csv")
+    described = [c for c in describe(frame) if c.name in fit["features"]]
     features = feature_frame(frame.to_arrow(), described)
     target = frame["body_mass_g"].to_numpy()
     known = np.flatnonzero(~np.isnan(target.astype(float)))

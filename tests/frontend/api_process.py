@@ -32,6 +32,13 @@ from tests.frontend.api_accounts import (
     add_ways_in,
 )
 from tests.frontend.api_cleaning import add_cleaning
+from tests.frontend.api_datasets import (
+    add_dataset_content,
+    add_dataset_files,
+    add_dataset_lists,
+    add_dataset_uses,
+    add_dataset_versions,
+)
 from tests.frontend.api_models import (
     add_aliases,
     add_model_versions,
@@ -40,8 +47,6 @@ from tests.frontend.api_models import (
 )
 from tests.frontend.api_projects import add_members, add_moves, add_projects
 from tests.frontend.api_resources import (
-    add_dataset_lists,
-    add_dataset_versions,
     add_fit_actions,
     add_fit_lists,
     add_results,
@@ -120,6 +125,9 @@ def _parts() -> tuple[Callable[[FastAPI, World, Any], None], ...]:
         add_moves,
         add_dataset_lists,
         add_dataset_versions,
+        add_dataset_content,
+        add_dataset_uses,
+        add_dataset_files,
         add_cleaning,
         add_fit_lists,
         add_fit_actions,

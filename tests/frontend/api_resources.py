@@ -1,4 +1,4 @@
-"""Datasets and fits of the stand-in for the API."""
+"""Fits of the stand-in for the API."""
 
 from datetime import UTC, datetime
 from io import BytesIO
@@ -11,8 +11,6 @@ from backend.accounts.schemas import (
     UserOut,
 )
 from backend.core.schemas import Page
-from backend.datasets.profile_schemas import ProfileOut
-from backend.datasets.schemas import DatasetOut, ImageList, ImageOut, PreviewOut, VersionOut
 from backend.fits.schemas import (
     EstimatorList,
     FitCreate,
@@ -26,23 +24,12 @@ from backend.fits.schemas import (
 from backend.fits.states import FitState
 from tests.frontend.world import (
     ESTIMATORS,
-    IMAGE_PROFILE,
-    NOW,
-    PROFILE,
     Refusal,
     World,
-    make_dataset,
     make_fit,
 )
 
 FormatQuery = Annotated[str, Query(alias="format")]
-
-
-def _visible_dataset(world: World, me: UserOut, number: int) -> DatasetOut:
-    dataset = world.datasets.get(number)
-    if dataset is None or not world.may_read(me, dataset.project_id):
-        raise Refusal(404, "There is no such dataset.", code="not_found")
-    return dataset
 
 
 def _visible_fit(world: World, me: UserOut, number: int) -> FitOut:
@@ -50,102 +37,6 @@ def _visible_fit(world: World, me: UserOut, number: int) -> FitOut:
     if fit is None or not world.may_read(me, fit.project_id):
         raise Refusal(404, "There is no such thing.", code="not_found")
     return fit
-
-
-def add_dataset_lists(app: FastAPI, world: World, user: Any) -> None:
-    base = "/api/v1/datasets"
-
-    @app.get(base)
-    def list_datasets(project_id: int | None = None, me: UserOut = user) -> Page[DatasetOut]:
-        items = [
-            dataset
-            for dataset in world.datasets.values()
-            if world.may_read(me, dataset.project_id) and project_id in (None, dataset.project_id)
-        ]
-        return Page[DatasetOut](items=items, next_cursor=None)
-
-    @app.post(base, status_code=201)
-    async def upload(request: Request, me: UserOut = user) -> DatasetOut:
-        async with request.form() as form:
-            file = form["file"]
-            assert not isinstance(file, str)
-            file_name = str(file.filename)
-            project_id = int(str(form.get("project_id", me.id)))
-        if world.refuse_upload:
-            raise Refusal(422, world.refuse_upload, file=world.refuse_upload)
-        world.uploads.append(file_name)
-        world.sent_keys.append(request.headers["idempotency-key"])
-        number = next(world.counter)
-        dataset = make_dataset(number, file_name.split(".")[0], me.username, project_id)
-        world.datasets[number] = dataset
-        return dataset
-
-    @app.get(base + "/{number}")
-    def read(number: int, me: UserOut = user) -> DatasetOut:
-        return _visible_dataset(world, me, number)
-
-
-def add_dataset_versions(app: FastAPI, world: World, user: Any) -> None:
-    base = "/api/v1/datasets/{number}"
-
-    @app.get(base + "/versions")
-    def versions(number: int, me: UserOut = user) -> Page[VersionOut]:
-        dataset = _visible_dataset(world, me, number)
-        items = [
-            VersionOut(
-                version=version,
-                sha256="e" * 64,
-                content_digest="d" * 64,
-                rows=dataset.rows,
-                columns=dataset.columns,
-                bytes=dataset.bytes,
-                file_name=f"{dataset.name}.csv",
-                origin="upload",
-                warnings=[],
-                created_by=me.username,
-                created_at=NOW,
-            )
-            for version in range(dataset.latest_version, 0, -1)
-        ]
-        return Page[VersionOut](items=items, next_cursor=None)
-
-    @app.get(base + "/versions/{version}/profile")
-    def profile(number: int, version: int, me: UserOut = user) -> ProfileOut:
-        dataset = _visible_dataset(world, me, number)
-        if version > dataset.latest_version:
-            raise Refusal(404, "There is no such version.", code="not_found")
-        return IMAGE_PROFILE if dataset.kind == "image" else PROFILE
-
-    @app.get(base + "/versions/{version}/images")
-    def images(number: int, version: int, limit: int, me: UserOut = user) -> ImageList:
-        total = _visible_dataset(world, me, number).rows
-        items = [ImageOut(row=row, label='<b>"7"', name=f"{row}.png") for row in range(limit)]
-        assert version
-        return ImageList(items=items, total=total)
-
-    @app.get(base + "/versions/{version}/images/{row}.png")
-    def image(number: int, version: int, row: int, me: UserOut = user) -> Response:
-        if row >= _visible_dataset(world, me, number).rows:
-            raise Refusal(404, "This version has no such image.")
-        buffer = BytesIO()
-        Image.new("L", (28, 28), version).save(buffer, "PNG")
-        return Response(buffer.getvalue(), media_type="image/png", headers={"ETag": '"image"'})
-
-    @app.get(base + "/versions/{version}/preview")
-    def preview(number: int, version: int, me: UserOut = user) -> PreviewOut:
-        _visible_dataset(world, me, number)
-        columns = ["species", "flipper_length_mm", "body_mass_g"]
-        rows: list[list[Any]] = [["Adelie", 181, 3750], ["![x](http://evil.test/x.png)", None, 1]]
-        return PreviewOut(columns=columns, rows=rows, total_rows=344 + version)
-
-    @app.get(base + "/versions/{version}/download")
-    def download(
-        number: int, version: int, form: FormatQuery = "none", me: UserOut = user
-    ) -> Response:
-        _visible_dataset(world, me, number)
-        name = f"v{version}-{form}"
-        headers = {"Content-Disposition": f"attachment; filename={name}", "ETag": '"abc"'}
-        return Response(b"a,b\n1,2\n", media_type="application/octet-stream", headers=headers)
 
 
 def add_fit_lists(app: FastAPI, world: World, user: Any) -> None:

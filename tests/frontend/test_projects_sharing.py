@@ -29,7 +29,7 @@ def test_owner_shares_the_project_and_gets_the_link(sign_in: Open, world: World)
 
 
 def test_unknown_user_name_is_said_in_the_dialog(sign_in: Open, world: World) -> None:
-    app = press(sign_in("ada", "dataset", id="7"), "Share")
+    app = press(sign_in("ada", "dataset", id="7", tab="Share"), "Share")
     app = _fill(app, "")
     assert "Say with whom" in said(app)
     app = _fill(app, "nobody")
@@ -77,7 +77,8 @@ def test_owner_moves_it_into_another_project(
     sign_in: Open, world: World, kind: str, number: str
 ) -> None:
     world.projects.add(TEAM, "ada", "Penguin team")
-    app = sign_in("ada", kind, id=number)
+    tab = {"tab": "Share"} if kind == "dataset" else {}
+    app = sign_in("ada", kind, id=number, **tab)
     app = app.button(key=f"move_{kind}").click().run()
     app = app.button(key=f"move_{kind}_now.confirm").click().run()
     assert world.projects.moved == [(kind, int(number), TEAM)]

@@ -24,7 +24,9 @@ USER_TEXT = {
     *("progress_message", "address", "user_agent", "title"),
 }
 # Schemas, and how all processes write their logs.
-BACKEND_IMPORT = re.compile(r"backend\.\w+\.schemas|backend\.core\.(logs|actions)")
+BACKEND_IMPORT = re.compile(
+    r"backend\.\w+\.(\w+_)?schemas|backend\.core\.(logs|actions|local_paths)"
+)
 HEAVY = ("sklearn", "matplotlib", "sqlalchemy", "polars", "mlflow", "statsmodels", "fastapi")
 
 

@@ -26,6 +26,8 @@ from backend.operations.schemas import JobOut
 from backend.registry.schemas import AliasChangeOut, ModelOut, ModelVersionOut
 from backend.retraining.schemas import PolicyOut, RetrainingOut
 from tests.frontend.account_world import Accounts
+from tests.frontend.dataset_world import Shelf
+from tests.frontend.dataset_world import make_dataset as make_dataset
 from tests.frontend.project_world import Projects
 
 NOW = datetime.now(UTC)
@@ -65,14 +67,16 @@ class World:
     """From a live token of any kind to its user."""
     tickets: dict[str, str] = field(default_factory=dict)
     datasets: dict[int, DatasetOut] = field(default_factory=dict)
+    shelf: Shelf = field(default_factory=Shelf)
     fits: dict[int, FitOut] = field(default_factory=dict)
     sent_fits: list[FitCreate] = field(default_factory=list)
     sent_keys: list[str] = field(default_factory=list)
     uploads: list[str] = field(default_factory=list)
     recipes: list[tuple[bool, list[dict[str, Any]]]] = field(default_factory=list)
+    refuse_recipe: Refusal | None = None
     calls: list[str] = field(default_factory=list)
     polls: dict[int, int] = field(default_factory=dict)
-    refuse_upload: str = ""
+    refuse_upload: str | Refusal | None = None
     refuse_fit: Refusal | None = None
     residuals: list[ResidualRow] | None = None
     polls_until_done: int = 1
@@ -118,29 +122,6 @@ class World:
 
     def sign_out_everywhere(self, user: str) -> None:
         self.tokens = {token: who for token, who in self.tokens.items() if who != user}
-
-
-def make_dataset(number: int, name: str, owner: str, project: int, **more: Any) -> DatasetOut:
-    values: dict[str, Any] = {
-        "id": number,
-        "name": name,
-        "description": "",
-        "project_id": project,
-        "kind": "table",
-        "latest_version": 1,
-        "rows": 344,
-        "columns": 9,
-        "bytes": 15_241,
-        "content_digest": "d" * 64,
-        "fits": 0,
-        "profile_state": "ready",
-        "updated_at": NOW,
-        "trashed_at": None,
-        "warnings": [],
-        "created_by": owner,
-        "created_at": NOW - timedelta(minutes=7),
-    }
-    return DatasetOut.model_validate({**values, **more})
 
 
 def make_fit(number: int, owner: str, project: int, state: FitState, **more: Any) -> FitOut:

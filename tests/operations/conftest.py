@@ -55,8 +55,9 @@ class Product:
         self.ask(
             "insert into dataset_versions (dataset_id, version, origin, file_name, sha256,"
             " parquet_sha256, content_digest, rows, columns, column_count, bytes, warnings,"
-            " created_by) select d.id, 1 + (select count(*) from dataset_versions), 'upload',"
-            " 'x.csv', %s, %s, %s, 1, '[]', 1, 1, '[]', d.created_by from datasets d",
+            " doubts, inputs, created_by)"
+            " select d.id, 1 + (select count(*) from dataset_versions), 'upload',"
+            " 'x.csv', %s, %s, %s, 1, '[]', 1, 1, '[]', '[]', '[]', d.created_by from datasets d",
             digest,
             digest,
             digest,

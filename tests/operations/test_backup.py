@@ -7,10 +7,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from backend.datasets.files import FILES_LOCK
 from backend.operations.backup.check import check_backup, check_product
 from backend.operations.backup.create import backup
 from backend.operations.backup.manifest import MANIFEST, BackupError, Manifest
-from backend.operations.backup.named import KEY_COLUMNS, KEYS_BY_NAME_COLUMNS
+from backend.operations.backup.named import KEY_COLUMNS, KEYS_BY_NAME_COLUMNS, named_blobs
 from backend.operations.backup.restore import restore_home, restore_into
 from backend.operations.backup.source import Source
 from backend.stack.postgres import EmbeddedPostgres
@@ -145,6 +146,42 @@ def test_manifest_with_other_row_counts_is_told(product: Product, tmp_path: Path
     made.model_copy(update={"databases": changed}).write(folder)
     (problem,) = check_backup(folder, report=quiet).problems
     assert "other rows" in problem
+
+
+def test_purged_dataset_needs_no_files(product: Product, tmp_path: Path) -> None:
+    gone = product.add_version(b"a table to be purged", tmp_path)
+    product.ask(
+        "insert into dataset_profiles (dataset_version_id, state, progress, progress_message,"
+        " attempt, sha256) select id, 'ready', 1, '', 1, %s from dataset_versions"
+        " where sha256 = %s",
+        product.store(b"a profile to be purged", tmp_path),
+        gone,
+    )
+    named = len(_named(product))
+    product.blobs.remove(gone)
+    (problem,) = check_product(product.source, report=quiet).problems
+    assert problem == f"file {gone} is missing"
+    product.ask("update datasets set trashed_at = now(), purged_at = now()")
+    assert check_product(product.source, report=quiet).problems == []
+    assert len(_named(product)) == named - 3
+    made = backup(product.source, tmp_path / "backup", report=quiet)
+    assert made.missing_blobs == []
+
+
+def _named(product: Product) -> set[str]:
+    with psycopg.connect(product.source.databases["goodfit"]) as connection:
+        return named_blobs(connection)
+
+
+def test_files_are_kept_while_a_backup_runs(product: Product, tmp_path: Path) -> None:
+    locks: list[bool] = []
+
+    def try_to_purge(_text: str) -> None:
+        locks.append(product.ask("select pg_try_advisory_xact_lock(%s)", FILES_LOCK)[0][0])
+
+    backup(product.source, tmp_path / "backup", report=try_to_purge)
+    # The last word comes when all files are copied.
+    assert (set(locks[:-1]), locks[-1]) == ({False}, True)
 
 
 def test_broken_off_backup_is_none(product: Product, tmp_path: Path) -> None:

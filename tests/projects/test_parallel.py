@@ -1,7 +1,6 @@
 """The rules of sharing while several people act at once, over connections of their own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -11,72 +10,19 @@ from pgqueuer.domain.errors import RetryRequested
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.bootstrap import create_admin
-from backend.core.access import Role, Viewer
+from backend.core.access import Viewer
 from backend.core.db import transaction
 from backend.fits import moving
 from backend.fits.recording import prepare_record, require_unmoved
 from backend.fits.service import writable_fit
 from backend.jobs.children import ChildProcesses
 from backend.jobs.registry import WorkerContext
-from backend.main import create_app
-from backend.migrate import upgrade
 from backend.settings import Settings
-from backend.stack.postgres import EmbeddedPostgres
 from backend.storage.blobs import BlobStore
 from backend.tables import User
-from tests.conftest import PASSWORD, make_settings, upload_csv, viewer_of
+from tests.conftest import Person, upload_csv, viewer_of
 from tests.projects.sharing import V1, make_project, members, personal, share
 from tests.registry.registering import PENGUINS_KNN, make_fit
-
-Person = Callable[[str], Awaitable[httpx.AsyncClient]]
-
-
-@pytest.fixture(scope="module")
-def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """A database in which tests really commit."""
-    home = tmp_path_factory.mktemp("parallel")
-    server = EmbeddedPostgres(home / "postgres", databases=("parallel",), durable=False)
-    server.start()
-    settings = make_settings(server.url("parallel"), home)
-    upgrade(settings)
-    create_admin(settings, "root", PASSWORD)
-    yield settings
-    server.stop()
-
-
-@pytest.fixture
-async def real(committed: Settings) -> AsyncIterator[FastAPI]:
-    app = create_app(committed)
-    async with app.router.lifespan_context(app):
-        yield app
-
-
-@pytest.fixture
-async def person(real: FastAPI) -> AsyncIterator[Person]:
-    """Signs somebody in, who is made where needed."""
-    clients: list[httpx.AsyncClient] = []
-
-    def client() -> httpx.AsyncClient:
-        transport = httpx.ASGITransport(app=real, raise_app_exceptions=False)
-        clients.append(httpx.AsyncClient(transport=transport, base_url="http://test", timeout=60))
-        return clients[-1]
-
-    async def sign_in(username: str) -> httpx.AsyncClient:
-        if username != "root":
-            body = {"username": username, "password": PASSWORD, "role": Role.MEMBER}
-            root = await sign_in("root")
-            assert (await root.post(f"{V1}/users", json=body)).status_code in (201, 409)
-        own = client()
-        form = {"username": username, "password": PASSWORD}
-        answer = await own.post(f"{V1}/auth/token", data=form)
-        assert answer.status_code == 200, answer.text
-        own.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-        return own
-
-    yield sign_in
-    for opened in clients:
-        await opened.aclose()
 
 
 async def test_of_owners_who_leave_at_once_one_stays(person: Person) -> None:

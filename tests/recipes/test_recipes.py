@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
 from backend.science.extras import is_installed
-from backend.science.recipes.apply import OPERATIONS
+from backend.science.recipes.planning import OPERATIONS
 from tests.conftest import DATA, PASSWORD
 from tests.fits.conftest import Live, live
 
@@ -45,7 +46,7 @@ def run(live: Live, section: str, language: str, folder: Path) -> str:
     beginning = blocks("Sign in", language)[-1]
     (program,) = blocks(section, language)
     environment = {
-        "PATH": os.environ["PATH"],
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "BASE": str(live.client.base_url).rstrip("/"),
         "GOODFIT_USER": "root",
         "GOODFIT_PASSWORD": PASSWORD,
@@ -132,14 +133,17 @@ def png(image: Pixels) -> bytes:
 
 def test_file_is_cleaned_and_comes_back(live: Live, language: str, tmp_path: Path) -> None:
     printed = run(live, CLEANING, language, tmp_path)
-    assert "horsepower: 1 of 11 values are not numbers ('?')" in printed
+    assert "horsepower: 1 of 11 values are not numbers: '?'" in printed
     lines = (tmp_path / "clean.csv").read_text().splitlines()
     if language == "sh":
         assert lines[1] == "catalina,225.0,4425"
         assert len(lines) == 11
+        by_hand = pl.read_parquet(tmp_path / "clean.parquet")
+        assert by_hand.equals(pl.read_csv(tmp_path / "clean.csv"))
     else:
-        assert lines[-1] == "pinto,177.5"
+        assert lines[-1] == "pinto,177.5,130.6"
         assert max(float(line.split(",")[1]) for line in lines[1:]) == 200
+        assert not any(line.startswith(("rebel", "fury")) for line in lines)
 
 
 def test_long_job_tells_its_progress_and_is_cancelled(

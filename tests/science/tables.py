@@ -2,17 +2,19 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from backend.science.column_types import ColumnDescription
-from backend.science.columns import describe_columns
-from backend.science.csv_table import TableLimits, read_csv
+from backend.science.columns import describe_table
+from backend.science.tables.read import read_table
+from backend.science.tables.table_file import ReadLimits, ReadOptions
 from tests.conftest import DATA
 
-LIMITS = TableLimits(max_columns=2_000, max_cell_bytes=1_000_000)
+LIMITS = ReadLimits(max_columns=2_000, max_cell_bytes=1_000_000, max_inflated_bytes=50_000_000)
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,19 @@ class Sample:
 
 
 def sample(frame: pl.DataFrame) -> Sample:
-    return Sample(frame.to_arrow(), describe_columns(frame))
+    return Sample(frame.to_arrow(), describe(frame))
+
+
+def describe(frame: pl.DataFrame) -> list[ColumnDescription]:
+    """As the columns of a stored table."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "table.parquet"
+        frame.write_parquet(path)
+        return describe_table(path)
 
 
 def penguins() -> Sample:
-    return sample(read_csv(DATA / "penguins.csv", LIMITS).frame)
+    return sample(read_file(DATA / "penguins.csv"))
 
 
 def mixed(rows: int = 120, seed: int = 0) -> pl.DataFrame:
@@ -51,7 +61,14 @@ def mixed(rows: int = 120, seed: int = 0) -> pl.DataFrame:
     ).with_columns(pl.col("x").fill_nan(None))
 
 
+def read_file(path: Path) -> pl.DataFrame:
+    """A file's table as an upload would store it."""
+    with TemporaryDirectory() as folder:
+        target = Path(folder) / "typed.parquet"
+        return pl.read_parquet(read_table(path, ReadOptions(), LIMITS, target).path)
+
+
 def read_text(folder: Path, text: str) -> pl.DataFrame:
     path = folder / "table.csv"
     path.write_text(text)
-    return read_csv(path, LIMITS).frame
+    return read_file(path)

@@ -6,14 +6,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from backend.science.columns import describe_columns, guess_target
-from backend.science.csv_table import content_digest
+from backend.science.columns import guess_target
 from backend.science.rows import check_rows
-from tests.science.tables import read_text
+from tests.science.tables import describe, read_text
 
 
 def _roles(frame: pl.DataFrame) -> dict[str, str]:
-    return {column.name: column.role for column in describe_columns(frame)}
+    return {column.name: column.role for column in describe(frame)}
 
 
 def test_roles_follow_the_values() -> None:
@@ -59,22 +58,8 @@ def test_roles_follow_the_values() -> None:
 def test_target_is_named_like_one_or_the_last_number_that_is_no_year(
     tmp_path: Path, header: str, rows: list[str], expected: str | None
 ) -> None:
-    guess = guess_target(describe_columns(read_text(tmp_path, "\n".join([header, *rows]))))
+    guess = guess_target(describe(read_text(tmp_path, "\n".join([header, *rows]))))
     assert (guess and guess.column) == expected
-
-
-def test_digest_tells_null_from_empty_and_types_apart() -> None:
-    frames = [
-        pl.DataFrame({"x": ["", "b"]}),
-        pl.DataFrame({"x": [None, "b"]}),
-        pl.DataFrame({"x": ["b", ""]}),
-        pl.DataFrame({"y": ["", "b"]}),
-        pl.DataFrame({"x": [1, 2]}),
-        pl.DataFrame({"x": [1.0, 2.0]}),
-        pl.DataFrame({"x": ["ab", "c"], "y": ["", ""]}),
-        pl.DataFrame({"x": ["a", "bc"], "y": ["", ""]}),
-    ]
-    assert len({content_digest(frame) for frame in frames}) == len(frames)
 
 
 COLUMNS = [{"name": "a", "type": "number"}, {"name": "b", "type": "string"}]

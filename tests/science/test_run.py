@@ -12,7 +12,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from backend.science.columns import describe_columns
+from backend.science.columns import describe_table
 from backend.science.frames import typical_row
 from backend.science.plots.render import render_png
 from backend.science.run import run_request
@@ -29,7 +29,7 @@ def _run(folder: Path, frame: pl.DataFrame, **spec: Any) -> tuple[dict[str, Any]
     shares: list[float] = []
     request = {
         "spec": {"estimator": "random_forest", **spec},
-        "columns": [asdict(column) for column in describe_columns(frame)],
+        "columns": [asdict(column) for column in describe_table(path)],
         "table": str(path),
         "folder": str(work),
     }

@@ -7,7 +7,13 @@ from pathlib import Path
 from backend.operations.backup.copying import CHUNK_BYTES, Progress, Report, files_below
 from backend.operations.backup.databases import connect, count_archived_rows, count_rows
 from backend.operations.backup.manifest import MANIFEST, BackupError, Manifest
-from backend.operations.backup.named import Run, named_blobs, recorded_runs, standing_runs
+from backend.operations.backup.named import (
+    Run,
+    files_kept,
+    named_blobs,
+    recorded_runs,
+    standing_runs,
+)
 from backend.operations.backup.source import MLFLOW, PRODUCT, Source
 from backend.storage.blobs import BlobMissing, BlobStore
 from backend.storage.folders import FileFolder
@@ -61,15 +67,18 @@ def check_backup(folder: Path, *, report: Report) -> Findings:
 def check_product(source: Source, *, report: Report) -> Findings:
     """Whether everything that the databases name is there, and is what it was."""
     findings = Findings()
-    with connect(source.databases[PRODUCT]) as product:
-        named = named_blobs(product)
-        recorded = recorded_runs(product)
-        rows = {f"{PRODUCT}.{name}": count for name, count in count_rows(product).items()}
+    store = BlobStore(source.files_url)
+    with files_kept(source.databases[PRODUCT]):
+        with connect(source.databases[PRODUCT]) as product:
+            named = named_blobs(product)
+            recorded = recorded_runs(product)
+            rows = {f"{PRODUCT}.{name}": count for name, count in count_rows(product).items()}
+        shown = sorted(rows.items())
+        findings.notes += [f"{name}: {count:,} rows" for name, count in shown if count]
+        _check_blobs(store, named, findings, report)
     # After ours: whatever ours says is recorded stands there by now.
     with connect(source.databases[MLFLOW]) as mlflow:
         standing = standing_runs(mlflow)
-    findings.notes += [f"{name}: {count:,} rows" for name, count in sorted(rows.items()) if count]
-    _check_blobs(BlobStore(source.files_url), named, findings, report)
     _check_runs(FileFolder(source.artifacts_url), recorded, standing, findings)
     return findings
 

@@ -19,7 +19,7 @@ from backend.operations.backup.copying import (
 )
 from backend.operations.backup.databases import Snapshot, server_version, snapshot
 from backend.operations.backup.manifest import DatabaseEntry, FileEntry, Manifest
-from backend.operations.backup.named import named_blobs
+from backend.operations.backup.named import files_kept, named_blobs
 from backend.operations.backup.source import (
     ARTIFACTS,
     FILES,
@@ -59,9 +59,10 @@ def backup(source: Source, folder: Path, *, report: Report) -> Manifest:
 
 
 def _fill(source: Source, folder: Path, report: Report) -> Manifest:
-    databases, named, version = _dump(source, folder, report)
+    with files_kept(source.databases[PRODUCT]):
+        databases, named, version = _dump(source, folder, report)
+        blobs = list(_copy_blobs(BlobStore(source.files_url), named, folder, report))
     files = [describe(folder, entry.path) for entry in databases]
-    blobs = list(_copy_blobs(BlobStore(source.files_url), named, folder, report))
     artifacts = list(_copy_artifacts(FileFolder(source.artifacts_url), folder, report))
     stored = {entry.sha256 for entry in blobs}
     manifest = Manifest(

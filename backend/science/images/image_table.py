@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from backend.science.column_types import IMAGE, LABEL, ColumnDescription, ImageInput, TargetGuess
-from backend.science.images.archive import ImageArchive, LabelledImage, reads_otherwise
+from backend.science.images.archive import ImageArchive, LabelledImage
+from backend.science.images.labelling import reads_otherwise
 from backend.science.images.pixels import ImageShape, Pixels, decode, shape_of
 from backend.science.images.problem import ImageProblem
 
@@ -44,6 +45,14 @@ class ImageTable:
     warnings: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class FileSizes:
+    """Bytes of the smallest and of the largest file of an archive."""
+
+    smallest: int
+    largest: int
+
+
 def write_images(archive: ImageArchive, path: Path, max_bytes: int) -> ImageTable:
     """Decode the images of an archive into a Parquet file.
 
@@ -61,10 +70,10 @@ def write_images(archive: ImageArchive, path: Path, max_bytes: int) -> ImageTabl
     ImageProblem
         One is damaged, too large, or of another size than the first.
     """
-    shape = _common_shape(archive)
+    shape, sizes = _common_shape(archive)
     if shape.bytes * len(archive.images) > max_bytes:
         raise ImageProblem(f"The images have more than {max_bytes:,} bytes of pixels together.")
-    schema = _schema(shape)
+    schema = _schema(shape, sizes)
     digests: list[bytes] = []
     pixel_digests: list[bytes] = []
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
@@ -83,16 +92,18 @@ def write_images(archive: ImageArchive, path: Path, max_bytes: int) -> ImageTabl
     )
 
 
-def _schema(shape: ImageShape) -> pa.Schema:
+def _schema(shape: ImageShape, sizes: FileSizes) -> pa.Schema:
     fields = [(IMAGE, pa.binary()), (LABEL, pa.string()), (NAME, pa.string())]
     numbers = {"width": shape.width, "height": shape.height, "channels": shape.channels}
+    numbers |= {"smallest_bytes": sizes.smallest, "largest_bytes": sizes.largest}
     return pa.schema(fields, metadata={name: str(number) for name, number in numbers.items()})
 
 
-def _common_shape(archive: ImageArchive) -> ImageShape:
-    """The one size of all images; colours where any of them has colours."""
+def _common_shape(archive: ImageArchive) -> tuple[ImageShape, FileSizes]:
+    """The one size of all images, colours where any has colours; how large their files are."""
     first: ImageShape | None = None
     channels = 1
+    sizes: list[int] = []
     for image, content in archive.read_all():
         try:
             shape = shape_of(content)
@@ -108,9 +119,11 @@ def _common_shape(archive: ImageArchive) -> ImageShape:
         if not SMALLEST_SIDE <= min(shape.size) <= max(shape.size) <= LARGEST_SIDE:
             raise ImageProblem(f"{image.name} has {shape} pixels: {_SIZE_RULE}", entry=image.number)
         channels = max(channels, shape.channels)
+        sizes.append(len(content))
     if first is None:
         raise ImageProblem("The archive has no images.")
-    return ImageShape(first.width, first.height, channels)
+    shape = ImageShape(first.width, first.height, channels)
+    return shape, FileSizes(min(sizes), max(sizes))
 
 
 _SIZE_RULE: Final = (
@@ -171,8 +184,8 @@ def _warnings(
         texts.append(f"{IMAGE}: {repeated:,} stand there already, with the same label")
     if torn := len(set(digests)) - len(set(pixel_digests)):
         texts.append(f"{IMAGE}: {torn:,} stand there already, with another label")
-    odd = reads_otherwise([image.name for image in archive.images])
-    if odd is not None:
+    ordered = [] if archive.by_folder else [image.name for image in archive.images]
+    if (odd := reads_otherwise(ordered)) is not None:
         texts.append(
             f"{NAME}: labels go by file names in the order of their text, where {odd[0]} stands "
             f"before {odd[1]}; check that yours do"
@@ -191,6 +204,21 @@ def shape_in(table: pa.Table | pa.Schema) -> ImageShape:
     schema = table if isinstance(table, pa.Schema) else table.schema
     kept = schema.metadata
     return ImageShape(int(kept[b"width"]), int(kept[b"height"]), int(kept[b"channels"]))
+
+
+def sizes_in(schema: pa.Schema) -> FileSizes:
+    """How large the files of the images were.
+
+    Parameters
+    ----------
+    schema
+        Of a file of `write_images`; one that an earlier version wrote tells the bytes of pixels.
+    """
+    kept, pixels = schema.metadata, shape_in(schema).bytes
+    smallest, largest = (
+        int(kept.get(key, pixels)) for key in (b"smallest_bytes", b"largest_bytes")
+    )
+    return FileSizes(smallest, largest)
 
 
 def image_input(table: pa.Table) -> ImageInput:

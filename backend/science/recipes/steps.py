@@ -1,81 +1,32 @@
 """The steps of a cleaning recipe as data: typed, bounded, and nothing that is evaluated.
 
-Needs no polars, so that a request can be checked without loading it.
+Needs no polars, so that a request can be checked without loading it. Recorded recipes hold what
+was sent, so a default never changes.
 """
 
-import math
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    StringConstraints,
-    WithJsonSchema,
-    model_validator,
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from backend.science.recipes.fields import (
+    MOST_COLUMNS,
+    MOST_STEPS,
+    MOST_VALUES,
+    CastType,
+    Column,
+    Columns,
+    DateFormat,
+    DatePart,
+    Expression,
+    GivenRole,
+    Number,
+    Operand,
+    Operator,
+    RowNumber,
+    Suffix,
+    Text,
+    Value,
 )
-
-from backend.science.storable import storable
-
-MOST_COLUMNS: Final = 2_000
-MOST_VALUES: Final = 1_000
-MOST_STEPS: Final = 100
-LONGEST_TEXT: Final = 10_000
-LEAST_WHOLE: Final = -(2**63)
-GREATEST_WHOLE: Final = 2**63 - 1
-
-
-Text = Annotated[str, BeforeValidator(storable), StringConstraints(max_length=LONGEST_TEXT)]
-Column = Annotated[str, BeforeValidator(storable), StringConstraints(min_length=1, max_length=500)]
-Columns = Annotated[list[Column], Field(min_length=1, max_length=MOST_COLUMNS)]
-
-
-def _number(value: object) -> int | float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("a number is wanted")
-    if isinstance(value, int) and not LEAST_WHOLE <= value <= GREATEST_WHOLE:
-        raise ValueError("whole numbers have at most 64 bits")
-    if not math.isfinite(value):
-        raise ValueError("numbers are finite")
-    return value
-
-
-def _scalar(value: object) -> bool | int | float | str:
-    if isinstance(value, str):
-        storable(value)
-        if len(value) > LONGEST_TEXT:
-            raise ValueError(f"text has at most {LONGEST_TEXT:,} characters")
-        return value
-    if isinstance(value, bool):
-        return value
-    try:
-        return _number(value)
-    except ValueError as error:
-        given = isinstance(value, int | float)
-        raise ValueError(str(error) if given else "a number, text or boolean is wanted") from None
-
-
-def _operand(value: object) -> object:
-    if not isinstance(value, list):
-        return None if value is None else _scalar(value)
-    if not 1 <= len(value) <= MOST_VALUES:
-        raise ValueError(f"a list holds 1 to {MOST_VALUES:,} values")
-    return [_scalar(item) for item in value]
-
-
-# Checked by hand: a union of types would tell one bad value once for each type.
-_SCALAR_SCHEMA: Final = {"type": ["boolean", "number", "string"]}
-Number = Annotated[int | float, PlainValidator(_number), WithJsonSchema({"type": "number"})]
-Value = Annotated[bool | int | float | str, PlainValidator(_scalar), WithJsonSchema(_SCALAR_SCHEMA)]
-Operand = Annotated[
-    bool | int | float | str | list[bool | int | float | str] | None,
-    PlainValidator(_operand),
-    WithJsonSchema({"anyOf": [_SCALAR_SCHEMA, {"type": "array", "items": _SCALAR_SCHEMA}]}),
-]
-CastType = Literal["number", "integer", "boolean", "string", "date", "datetime"]
-Operator = Literal["==", "!=", "<", "<=", ">", ">=", "in", "not_in", "is_missing", "is_known"]
 
 
 class Step(BaseModel):
@@ -88,6 +39,13 @@ class DropColumns(Step):
     """Leave columns out."""
 
     kind: Literal["drop_columns"]
+    columns: Columns
+
+
+class KeepColumns(Step):
+    """Leave all other columns out; those that stay take the order of the list."""
+
+    kind: Literal["keep_columns"]
     columns: Columns
 
 
@@ -105,6 +63,25 @@ class Cast(Step):
     columns: Columns
     to: CastType
     errors: Literal["refuse", "null"] = "refuse"
+    # What stands before the fraction of a number in text.
+    decimal: Literal[".", ","] = "."
+
+
+class ParseDates(Step):
+    """Read text as dates, or as times where a format has hours; the first format that fits."""
+
+    kind: Literal["parse_dates"]
+    columns: Columns
+    # As in `strptime`: `%d.%m.%Y`.
+    formats: list[DateFormat] = Field(min_length=1, max_length=10)
+    errors: Literal["refuse", "null"] = "refuse"
+
+
+class SetRole(Step):
+    """Say what columns are for, `{"zip": "categorical"}`; null takes back what was said."""
+
+    kind: Literal["set_role"]
+    columns: dict[Column, GivenRole | None] = Field(min_length=1, max_length=MOST_COLUMNS)
 
 
 class ReplaceValues(Step):
@@ -159,16 +136,23 @@ class Condition(Step):
 
 
 class FilterRows(Step):
-    """Keep the rows that meet all (or any) of the conditions; a missing value meets none."""
+    """Keep the rows that meet the conditions or the expression; a missing value meets none."""
 
     kind: Literal["filter_rows"]
-    conditions: list[Condition] = Field(min_length=1, max_length=100)
+    conditions: list[Condition] | None = Field(None, min_length=1, max_length=100)
     match: Literal["all", "any"] = "all"
+    expression: Expression | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.conditions is None) == (self.expression is None):
+            raise ValueError("give either `conditions` or `expression`")
+        return self
 
     @model_validator(mode="after")
     def _compares_in_reason(self) -> Self:
         """Each value is one pass over the column."""
-        listed = [len(c.value) for c in self.conditions if isinstance(c.value, list)]
+        listed = [len(c.value) for c in self.conditions or () if isinstance(c.value, list)]
         if sum(listed) > MOST_VALUES:
             raise ValueError(f"the lists of all conditions hold at most {MOST_VALUES:,} values")
         return self
@@ -194,6 +178,63 @@ class Clip(Step):
 
     kind: Literal["clip"]
     columns: dict[Column, Bounds] = Field(min_length=1, max_length=MOST_COLUMNS)
+
+
+class Winsorise(Step):
+    """Move numbers beyond two quantiles of their column onto them."""
+
+    kind: Literal["winsorise"]
+    columns: Columns
+    lower: float = Field(0.01, ge=0, lt=0.5)
+    upper: float = Field(0.99, gt=0.5, le=1)
+
+
+class Derive(Step):
+    """Compute a column from others: `log(price / rooms)`; one of that name is replaced."""
+
+    kind: Literal["derive"]
+    name: Column
+    expression: Expression
+
+
+class DateParts(Step):
+    """Add parts of dates as numbers: `sold_year`, `sold_month`."""
+
+    kind: Literal["date_parts"]
+    columns: Columns
+    parts: list[DatePart] = Field(min_length=1, max_length=10)
+
+
+class Interactions(Step):
+    """Add the product of each two of the columns: `width_x_height`."""
+
+    kind: Literal["interactions"]
+    columns: list[Column] = Field(min_length=2, max_length=50)
+
+
+class Polynomial(Step):
+    """Add the powers of columns from 2 to the degree: `age_pow2`, `age_pow3`."""
+
+    kind: Literal["polynomial"]
+    columns: Columns
+    degree: int = Field(2, strict=True, ge=2, le=5)
+
+
+class Join(Step):
+    """Add the columns of a version of another dataset where the keys are equal."""
+
+    kind: Literal["join"]
+    dataset_id: RowNumber
+    version: RowNumber
+    # Names here and there: `{"district": "id"}`.
+    on: dict[Column, Column] = Field(min_length=1, max_length=10)
+    how: Literal["left", "inner"] = "left"
+    # Of the other dataset; without it, all but its keys.
+    columns: Columns | None = None
+    # Added to names that stand in both.
+    suffix: Suffix = "_right"
+    # Whether several rows of the other dataset may have the same key.
+    many: bool = Field(False, strict=True)
 
 
 class Deduplicate(Step):
@@ -235,13 +276,22 @@ class Sample(Step):
 
 AnyStep = Annotated[
     DropColumns
+    | KeepColumns
     | Rename
     | Cast
+    | ParseDates
+    | SetRole
     | ReplaceValues
     | DropNulls
     | FillNulls
     | FilterRows
     | Clip
+    | Winsorise
+    | Derive
+    | DateParts
+    | Interactions
+    | Polynomial
+    | Join
     | Deduplicate
     | Sort
     | Sample,

@@ -1,25 +1,46 @@
-"""Values of JSON as values of a typed column."""
+"""Columns by name, and values of JSON as values of a typed column."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import polars as pl
 
+from backend.science.recipes.fields import GREATEST_WHOLE, LEAST_WHOLE
 from backend.science.recipes.problem import Blame, StepProblem, refuse
-from backend.science.recipes.steps import GREATEST_WHOLE, LEAST_WHOLE
 
 Field = tuple[str | int, ...]
+Kind = Literal["number", "boolean", "string", "date", "datetime"]
 # Up to here every whole number is a float.
 LARGEST_WHOLE: Final = 2**53
-_KINDS: Final = {
+_KIND_NOUNS: Final[Mapping[Kind, str]] = {
     "number": "a number",
     "boolean": "true or false",
     "string": "text",
     "date": "a date such as 2024-05-17",
     "datetime": "a time such as 2024-05-17T08:30:00",
 }
+
+
+def exactly(names: Iterable[str]) -> pl.selectors.Selector:
+    """The columns of these names; polars would read some names as patterns."""
+    return pl.selectors.by_name(*names)
+
+
+def column(name: str) -> pl.Expr:
+    """The column of this name, see `exactly`."""
+    made: pl.Expr = exactly([name]).as_expr()
+    return made
+
+
+def tidy(series: pl.Series) -> pl.Series:
+    """The series with missing values as null: neither NaN nor empty text."""
+    if series.dtype.is_float():
+        return series.fill_nan(None)
+    if series.dtype == pl.Null:
+        return series.cast(pl.String)
+    return series.set(series == "", None) if series.dtype == pl.String else series
 
 
 def require_columns(frame: pl.DataFrame, wanted: Mapping[str, Field]) -> None:
@@ -44,7 +65,12 @@ def require_columns(frame: pl.DataFrame, wanted: Mapping[str, Field]) -> None:
         raise StepProblem(*missing)
 
 
-def kind_of(dtype: pl.DataType) -> str:
+def require_listed(frame: pl.DataFrame, columns: Sequence[str]) -> None:
+    """Every name of a list called `columns` must be a column."""
+    require_columns(frame, {name: ("columns", at) for at, name in enumerate(columns)})
+
+
+def kind_of(dtype: pl.DataType) -> Kind:
     """The kind of values that the column takes."""
     if dtype.is_numeric():
         return "number"
@@ -71,9 +97,14 @@ def as_value(frame: pl.DataFrame, name: str, value: object, *field: str | int) -
     """
     kind = kind_of(frame.schema[name])
     try:
-        return _READERS[kind](value)
+        return read_value(kind, value)
     except ValueError:
-        raise refuse(f"{name} takes {_KINDS[kind]}, not {repr(value)[:60]}", *field) from None
+        raise refuse(f"{name} takes {_KIND_NOUNS[kind]}, not {repr(value)[:60]}", *field) from None
+
+
+def read_value(kind: Kind, value: object) -> Any:
+    """A JSON value as one of the kind; `ValueError` where it is none."""
+    return _JSON_READERS[kind](value)
 
 
 def as_key(frame: pl.DataFrame, name: str, text: str, *field: str | int) -> Any:
@@ -131,7 +162,7 @@ def _read_datetime(value: object) -> datetime:
     return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 
-_READERS: Final[Mapping[str, Callable[[object], Any]]] = {
+_JSON_READERS: Final[Mapping[Kind, Callable[[object], Any]]] = {
     "number": _read_number,
     "boolean": _read_boolean,
     "string": _read_text,
