@@ -81,7 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
         tables = TableProcesses(settings.uploads)
         app.state.tables = tables
         tables.warm_up()
-        sweeping = asyncio.create_task(sweep_again_and_again(settings.home))
+        sweeping = asyncio.create_task(sweep_again_and_again(settings.home, app.state.blobs))
         gc.collect()
         gc.freeze()  # what was imported lives forever; collecting it again costs tail latency
         try:

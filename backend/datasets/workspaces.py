@@ -18,9 +18,12 @@ from pathlib import Path
 from typing import Final
 
 from backend.core.errors import Unavailable
+from backend.storage.blobs import BlobStore
 
 _log = logging.getLogger(__name__)
 SWEEP_SECONDS: Final = 300.0
+# A store on another disk is copied to; nothing takes longer.
+PARTIAL_SECONDS: Final = 3_600.0
 DISK_FULL_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -89,16 +92,17 @@ def sweep(home: Path) -> int:
     return len(left)
 
 
-async def sweep_again_and_again(home: Path) -> None:
+async def sweep_again_and_again(home: Path, blobs: BlobStore) -> None:
     """At the start of the process and then every few minutes, until cancelled."""
     while True:
         try:
             swept = await asyncio.to_thread(sweep, home)
+            swept += await asyncio.to_thread(blobs.sweep_partials, PARTIAL_SECONDS)
         except OSError:
-            _log.exception("folders of uploads could not be swept")
+            _log.exception("what uploads left could not be swept")
         else:
             if swept:
-                _log.info("folders of uploads swept", extra={"folders": swept})
+                _log.info("what uploads left is swept", extra={"files": swept})
         await asyncio.sleep(SWEEP_SECONDS)
 
 

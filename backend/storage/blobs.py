@@ -6,6 +6,7 @@ import io
 import os
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -149,6 +150,19 @@ class BlobStore:
         if hashlib.sha256(content).hexdigest() != digest:
             raise BlobMissing(digest, DAMAGED)
         return io.BytesIO(content)
+
+    def sweep_partials(self, older_than_seconds: float) -> int:
+        """Remove what a killed process began to write in a local store; answers how many."""
+        if not isinstance(self._fs, LocalFileSystem):
+            return 0
+        swept = 0
+        for path in Path(self._root).glob("partial-*"):
+            with contextlib.suppress(FileNotFoundError):
+                # Renaming does not change when a file was written, only when it was changed.
+                if time.time() - path.stat().st_ctime > older_than_seconds:
+                    path.unlink()
+                    swept += 1
+        return swept
 
     def sizes(self) -> Iterator[tuple[str, int]]:
         """Every blob in the store with its bytes; slow on a large one."""

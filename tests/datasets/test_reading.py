@@ -36,6 +36,8 @@ def _written(form: str) -> bytes:
         frame.write_parquet(sink)
     elif form == "arrow":
         frame.write_ipc(sink)
+    elif form == "excel":
+        frame.write_excel(sink)
     elif form == "json_lines":
         frame.write_ndjson(sink)
     elif form == "gzip":
@@ -43,7 +45,7 @@ def _written(form: str) -> bytes:
     return sink.getvalue()
 
 
-@pytest.mark.parametrize("form", ["parquet", "arrow", "json_lines", "gzip"])
+@pytest.mark.parametrize("form", ["parquet", "arrow", "excel", "json_lines", "gzip"])
 async def test_same_table_has_the_same_digest_in_every_format(sign_in: SignIn, form: str) -> None:
     ada = await sign_in("ada")
     plain = (await upload_csv(ada)).json()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from backend.datasets.workspaces import DiskFull, sweep, uploads_folder, workspace
+from backend.storage.blobs import BlobStore
 
 HOLDER = """
 import sys, time
@@ -48,6 +49,18 @@ def test_sweep_removes_the_folder_of_a_killed_process(tmp_path: Path) -> None:
     assert folder.is_dir()
     assert sweep(tmp_path) == 1
     assert not folder.exists()
+
+
+def test_half_a_file_in_the_store_is_swept_once_nobody_can_write_it(tmp_path: Path) -> None:
+    (tmp_path / "partial-1").write_bytes(b"half of it")
+    source = tmp_path / "source"
+    source.write_bytes(b"all of it")
+    blobs = BlobStore(str(tmp_path))
+    digest = blobs.put_file(source)
+    assert blobs.sweep_partials(60) == 0
+    assert blobs.sweep_partials(-1) == 1
+    assert blobs.read(digest) == b"all of it"
+    assert not list(tmp_path.glob("partial-*"))
 
 
 @pytest.mark.parametrize(
