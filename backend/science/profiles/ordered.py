@@ -3,6 +3,7 @@
 import itertools
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
@@ -91,13 +92,22 @@ def _count(ordered: Ordered, inner: npt.NDArray[np.generic]) -> list[int]:
     return [int(after - before) for before, after in itertools.pairwise(cuts)]
 
 
+def _reach_of_normal(rows: int) -> float:
+    """How many interquartile ranges normal numbers lie outside their middle half, at most."""
+    normal = NormalDist()
+    quartile = normal.inv_cdf(0.75)
+    return (normal.inv_cdf(1 - 0.025 / rows) - quartile) / (2 * quartile)
+
+
 def find_outliers(ordered: Ordered) -> Outliers | None:
     """Numbers more than three interquartile ranges outside the middle half (Tukey, 1977).
 
+    In a large column further out, so that normal numbers of that many rows have none with 95 %.
     None where that half has no width, as for numbers that are mostly zero.
     """
     first, third = quantile(ordered, 0.25), quantile(ordered, 0.75)
-    low, high = first - FAR_OUT * (third - first), third + FAR_OUT * (third - first)
+    reach = max(FAR_OUT, _reach_of_normal(len(ordered))) * (third - first)
+    low, high = first - reach, third + reach
     if not (first < third and math.isfinite(low) and math.isfinite(high)):
         return None
     below = int(np.searchsorted(ordered, low, side="left"))

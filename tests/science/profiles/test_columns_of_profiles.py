@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from backend.science.profiles.findings import find_image_problems
 from backend.science.profiles.keys import DistinctCounter
 from backend.science.profiles.moments import Moments
-from backend.science.profiles.ordered import bins_of
+from backend.science.profiles.ordered import bins_of, find_outliers
 from tests.science.profiles.test_profile import profiled
 
 Column = dict[str, Any]
@@ -170,3 +170,14 @@ def test_bins_hold_every_whole_number_once(values: list[int]) -> None:
     assert sum(bins.counts) == len(values)
     assert len(bins.edges) == len(bins.counts) + 1
     assert len(bins.counts) <= 40
+
+
+def test_normal_numbers_of_a_large_column_are_no_outliers() -> None:
+    numbers = np.sort(np.random.default_rng(3).normal(size=2_000_000))
+    few = find_outliers(numbers)
+    assert few is not None
+    assert (few.below, few.above) == (0, 0)
+    numbers[-1] = 50.0
+    found = find_outliers(numbers)
+    assert found is not None
+    assert (found.below, found.above) == (0, 1)
