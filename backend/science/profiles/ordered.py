@@ -96,13 +96,13 @@ def _reach_of_normal(rows: int) -> float:
     """How many interquartile ranges normal numbers lie outside their middle half, at most."""
     normal = NormalDist()
     quartile = normal.inv_cdf(0.75)
-    return (normal.inv_cdf(1 - 0.025 / rows) - quartile) / (2 * quartile)
+    return (-normal.inv_cdf(0.0005 / rows) - quartile) / (2 * quartile)
 
 
 def find_outliers(ordered: Ordered) -> Outliers | None:
     """Numbers more than three interquartile ranges outside the middle half (Tukey, 1977).
 
-    In a large column further out, so that normal numbers of that many rows have none with 95 %.
+    In a large column further out, so that normal numbers of that many rows have none, 999 times of 1,000.
     None where that half has no width, as for numbers that are mostly zero.
     """
     first, third = quantile(ordered, 0.25), quantile(ordered, 0.75)
