@@ -113,16 +113,7 @@ async def _compute(context: WorkerContext, held: ProfileClaim, table: Path, prof
     }
     progress = _Progress(context, held)
     work = Work(PROFILE_PROGRAM, request, niceness=NICENESS)
-    child = asyncio.create_task(context.children.run(work, progress.report))
-    watch = asyncio.create_task(progress.watch())
-    try:
-        done, _ = await asyncio.wait({child, watch}, return_when=asyncio.FIRST_COMPLETED)
-        for ended in done:
-            ended.result()
-    finally:
-        for running in (child, watch):
-            running.cancel()
-        await asyncio.gather(child, watch, return_exceptions=True)
+    await context.children.run_watched(work, progress.report, progress.watch)
 
 
 class _Progress:

@@ -17,7 +17,7 @@ from backend.fits.files import fetch_request, store_artifacts
 from backend.fits.recording import record
 from backend.fits.schemas import FitPayload, TrackPayload
 from backend.fits.service import RUN_FIT, TRACK_FIT
-from backend.jobs.children import ChildDied, ChildFailed, ChildRefused, Work
+from backend.jobs.children import ChildDied, ChildFailed, ChildRefused, ChildTookTooLong, Work
 from backend.jobs.registry import WorkerContext, periodic, task
 from backend.jobs.retry import try_again, wait_before
 from backend.storage.blobs import BlobMissing
@@ -110,21 +110,12 @@ async def _compute(context: WorkerContext, held: Claim, work: Work) -> dict[str,
     """The child's answer; the watch ends it when the claim is lost."""
     progress = _Progress(context, held)
     limit = context.settings.fits.time_limit.total_seconds()
-    child = asyncio.create_task(context.children.run(work, progress.report))
-    watch = asyncio.create_task(progress.watch())
     try:
-        done, _ = await asyncio.wait(
-            {child, watch}, timeout=limit, return_when=asyncio.FIRST_COMPLETED
+        return await context.children.run_watched(
+            work, progress.report, progress.watch, limit_seconds=limit
         )
-        if not done:
-            raise FitTookTooLong(f"The fit took longer than {limit:,.0f} s.")
-        if watch in done:
-            watch.result()
-        return await child
-    finally:
-        for running in (child, watch):
-            running.cancel()
-        await asyncio.gather(child, watch, return_exceptions=True)
+    except ChildTookTooLong:
+        raise FitTookTooLong(f"The fit took longer than {limit:,.0f} s.") from None
 
 
 class _Progress:

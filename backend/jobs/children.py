@@ -36,6 +36,10 @@ class ChildDied(RuntimeError):
         self.exit_code = exit_code
 
 
+class ChildTookTooLong(RuntimeError):
+    """The work did not end within its limit."""
+
+
 class ChildRefused(RuntimeError):
     """The work was refused for a reason that its owner should read."""
 
@@ -119,6 +123,37 @@ class ChildProcesses:
             reaping = asyncio.create_task(asyncio.to_thread(process.join, KILL_WAIT_SECONDS))
             self._reaping.add(reaping)
             reaping.add_done_callback(self._reaping.discard)
+
+    async def run_watched(
+        self,
+        work: Work,
+        on_progress: OnProgress,
+        watch: Callable[[], Awaitable[None]],
+        *,
+        limit_seconds: float | None = None,
+    ) -> dict[str, Any]:
+        """Run the work beside a watch, whose error ends the child.
+
+        Raises
+        ------
+        ChildTookTooLong
+            The work took longer than its limit.
+        """
+        child = asyncio.create_task(self.run(work, on_progress))
+        watching = asyncio.ensure_future(watch())
+        try:
+            done, _ = await asyncio.wait(
+                {child, watching}, timeout=limit_seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                raise ChildTookTooLong
+            if watching in done:
+                watching.result()
+            return await child
+        finally:
+            for running in (child, watching):
+                running.cancel()
+            await asyncio.gather(child, watching, return_exceptions=True)
 
     async def _listen(
         self,
