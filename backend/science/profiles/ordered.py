@@ -102,7 +102,7 @@ def _reach_of_normal(rows: int) -> float:
 def find_outliers(ordered: Ordered) -> Outliers | None:
     """Numbers more than three interquartile ranges outside the middle half (Tukey, 1977).
 
-    In a large column further out, so that normal numbers of that many rows have none, 999 times of 1,000.
+    In a large column further out: normal numbers of as many rows have none, 999 times of 1,000.
     None where that half has no width, as for numbers that are mostly zero.
     """
     first, third = quantile(ordered, 0.25), quantile(ordered, 0.75)

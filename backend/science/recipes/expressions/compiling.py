@@ -106,7 +106,11 @@ class _Compiler:
             raise ExpressionProblem(
                 f"{node.function} takes {wanted} argument{plural}, not {count}", node.at
             )
-        made = [self.visit(argument) for argument in node.arguments]
+        return self._typed(node, signature, [self.visit(one) for one in node.arguments])
+
+    def _typed(self, node: Call, signature: Signature, made: list[Compiled]) -> Compiled:
+        """The call with its arguments, each visited once: a tree is deep."""
+        least = len(signature.takes)
         for at, argument in enumerate(node.arguments):
             takes = signature.takes[min(at, least - 1)]
             if made[at].kind not in takes:
@@ -139,7 +143,12 @@ class _Compiler:
         return _called(COMPARED[node.function], made)
 
     def _comparable(self, node: Call, nodes: list[Node], sign: str) -> list[Compiled]:
-        made = [self.visit(one) for one in nodes]
+        return self._agreed(node, nodes, [self.visit(one) for one in nodes], sign)
+
+    def _agreed(
+        self, node: Call, nodes: list[Node], made: list[Compiled], sign: str
+    ) -> list[Compiled]:
+        """Operands that can be compared; written text may be a date."""
         moment = next((one.kind for one in made if one.kind in MOMENTS), None)
         if moment is not None:
             made = [
@@ -164,21 +173,21 @@ class _Compiler:
         """Of two dates in days, else of numbers."""
         made = [self.visit(argument) for argument in node.arguments]
         if any(one.kind in MOMENTS for one in made):
-            made = self._comparable(node, list(node.arguments), "-")
+            made = self._agreed(node, list(node.arguments), made, "-")
             return _built(functions.days_between, made, "number")
-        return self._apply(node, OPERATORS["-"])
+        return self._typed(node, OPERATORS["-"], made)
 
     def _rounding(self, node: Call) -> Compiled:
         number, *rest = node.arguments or (None,)
         if number is None or len(rest) > 1:
             raise ExpressionProblem("round takes a number and perhaps digits", node.at)
-        done = self._apply(Call("round", (number,), node.at), FUNCTIONS["round"])
+        made = self.visit(number)
+        done = self._typed(Call("round", (number,), node.at), FUNCTIONS["round"], [made])
         if not rest:
             return done
         digits = rest[0].value if isinstance(rest[0], Constant) else None
         if type(digits) is not int or not 0 <= digits <= MOST_DIGITS:
             raise ExpressionProblem(f"digits are a number from 0 to {MOST_DIGITS}", rest[0].at)
-        made = self.visit(number)
         return Compiled(
             functions.round_to(made.expression, digits),
             f"round_to({made.source}, {digits})",

@@ -18,8 +18,15 @@ def exact(number: pl.Expr) -> pl.Expr:
 
 
 def finite(number: pl.Expr) -> pl.Expr:
-    """The number; missing where it is infinite or none."""
-    return pl.when(number.is_finite()).then(number)
+    """The number; missing where it is infinite or none.
+
+    Not by `when`, which holds its operand twice: nested, that is exponential.
+    """
+    return number.map_batches(
+        lambda numbers: numbers.set(~numbers.is_finite(), None),
+        return_dtype=pl.Float64,
+        is_elementwise=True,
+    )
 
 
 def add(left: pl.Expr, right: pl.Expr) -> pl.Expr:

@@ -25,6 +25,8 @@ from backend.science.recipes.expressions.tokens import ExpressionProblem, Token,
 from backend.science.recipes.fields import GREATEST_WHOLE
 
 DEEPEST: Final = 40
+# Chains within brackets within chains: all that visits a tree recurses.
+DEEPEST_TREE: Final = 100
 MOST_NODES: Final = 500
 WORDS: Final = frozenset({"and", "or", "not", "in", "is", "null", "missing", "true", "false"})
 COMPARISONS: Final = ("==", "!=", "<", "<=", ">", ">=")
@@ -53,6 +55,8 @@ class Call:
     function: str
     arguments: tuple["Node", ...]
     at: int
+    # Of the tree below, itself included.
+    depth: int = 1
 
 
 Node = Constant | Name | Call
@@ -113,7 +117,10 @@ class _Parser:
         self._nodes += 1
         if self._nodes > MOST_NODES:
             raise ExpressionProblem(f"more than {MOST_NODES} operations", at)
-        return Call(function, arguments, at)
+        depth = 1 + max((one.depth for one in arguments if isinstance(one, Call)), default=0)
+        if depth > DEEPEST_TREE:
+            raise ExpressionProblem("too many operations on each other's results", at)
+        return Call(function, arguments, at, depth)
 
     def _nested(self, rule: Callable[[], Node]) -> Node:
         self._depth += 1
