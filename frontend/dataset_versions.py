@@ -32,11 +32,13 @@ def draw_versions(dataset: DatasetOut, shown: int, *, may_edit: bool) -> None:
         if compare.open:
             with compare, errors_shown("compare"):
                 draw_diff(dataset, versions, shown)
-    count = max(state.shown_versions, SHOWN_AT_FIRST)
+    of_dataset, count = state.shown_versions
+    if of_dataset != dataset.id:
+        count = SHOWN_AT_FIRST
     for version in versions[:count]:
         _draw_version(dataset, version, is_shown=version.version == shown, may_edit=may_edit)
     if len(versions) > count and st.button("Older versions", key="older_versions"):
-        state.shown_versions = count + SHOWN_AT_FIRST
+        state.shown_versions = dataset.id, count + SHOWN_AT_FIRST
         st.rerun()
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import streamlit as st
+from pydantic import ValidationError
 
+from backend.datasets.recipe_schemas import RecipeRequest
 from frontend import recipe_column_forms as columns
 from frontend import recipe_row_forms as rows
 from frontend import recipe_value_forms as values
@@ -77,6 +79,11 @@ def draw_edited(inputs: Inputs) -> Step | None:
 
 def has_room(step: Step) -> bool:
     """Whether the form of the step's kind can show all of it."""
+    try:
+        RecipeRequest.model_validate({"steps": [step]})
+    except ValidationError:
+        # From a file, or typed as JSON: there it can be corrected.
+        return False
     given = step.get("columns")
     match step.get("kind"):
         case "rename" | "clip":
@@ -114,4 +121,10 @@ def as_step(value: Any) -> Step:
     """What may be sent as a step; the server checks the rest."""
     if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
         raise ValueError(NO_STEP)
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("The text contains an unpaired surrogate") from None
+    except ValueError:
+        raise ValueError("A number is infinite or none") from None
     return value

@@ -193,7 +193,8 @@ class SessionState:
     selected_project = _Entry[int | None](lambda: None)
     selected_dataset = _Entry[int | None](lambda: None)
     selected_trash = _Entry[int | None](lambda: None)
-    shown_versions = _Entry[int](int)
+    # How many, of which dataset.
+    shown_versions = _Entry[tuple[int, int]](lambda: (0, 0))
     selected_use = _Entry[int | None](lambda: None)
     selected_model = _Entry[int | None](lambda: None)
     selected_version = _Entry[int | None](lambda: None)

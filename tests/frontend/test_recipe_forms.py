@@ -163,6 +163,11 @@ def test_typed_values_become_what_the_column_holds(world: World) -> None:
     json.dumps([as_number("9" * 30)], allow_nan=False)
 
 
+@pytest.mark.parametrize("columns", ["?", 3, ["a"], [[1]], {"a": 1}])
+def test_step_of_a_wrong_shape_has_no_form(columns: Any) -> None:
+    assert not any(has_room({"kind": kind, "columns": columns}) for kind in ("rename", "set_role"))
+
+
 def test_what_is_no_step_is_refused() -> None:
     wrongs: list[Any] = [[], "x", {"columns": []}, {"kind": None}]
     for wrong in wrongs:

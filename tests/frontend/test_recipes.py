@@ -221,6 +221,12 @@ def test_file_that_is_no_recipe_is_refused(content: bytes) -> None:
         read_recipe(content)
 
 
+@pytest.mark.parametrize("value", [b"NaN", b"-Infinity", b"1e999", b'"\\ud800"'])
+def test_file_with_what_no_request_can_carry_is_refused(value: bytes) -> None:
+    with pytest.raises(ValueError, match=r"infinite|surrogate"):
+        read_recipe(b'[{"kind": "clip", "columns": {"a": {"lower": %b}}}]' % value)
+
+
 def test_large_file_is_refused() -> None:
     with pytest.raises(ValueError, match="1 MB"):
         read_recipe(b" " * 1_000_001)
