@@ -110,7 +110,16 @@ async def add_version(
     await store()
     dataset.latest_version += 1
     await _add_version(session, viewer, dataset.id, dataset.latest_version, typed)
-    details = {"version": dataset.latest_version, "origin": typed.origin}
+    made_of = {
+        "parent_version": typed.parent_version,
+        "replay_of": typed.replay_of,
+        "joined": typed.inputs or None,
+    }
+    details = {
+        "version": dataset.latest_version,
+        "origin": typed.origin,
+        **{name: value for name, value in made_of.items() if value is not None},
+    }
     audit.record(session, viewer, Action.DATASET_VERSION_ADDED, about(dataset), details=details)
     await session.flush()
     await idempotency.remember(session, viewer, content, dataset.latest_version)

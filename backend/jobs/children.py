@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from backend.core.logs import bind_job, configure_logging, current_job_id, current_request_id
+from backend.jobs.pipes import receive
 
 PR_SET_PDEATHSIG: Final = 1
 KILL_WAIT_SECONDS: Final = 5.0
@@ -161,16 +162,9 @@ class ChildProcesses:
         process: multiprocessing.process.BaseProcess,
         on_progress: OnProgress,
     ) -> dict[str, Any]:
-        loop = asyncio.get_running_loop()
         while True:
-            ready = asyncio.Event()
-            loop.add_reader(receiver.fileno(), ready.set)
             try:
-                await ready.wait()
-            finally:
-                loop.remove_reader(receiver.fileno())
-            try:
-                kind, content = await asyncio.to_thread(receiver.recv)
+                kind, content = await receive(receiver)
             except EOFError:
                 await asyncio.to_thread(process.join, KILL_WAIT_SECONDS)
                 raise ChildDied(process.exitcode) from None

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.core.access import SYSTEM, Role, Viewer
 from backend.core.errors import AppError
+from backend.datasets.trash import DataInTrash
 from backend.fits.schemas import FitPayload
 from backend.fits.service import FIT_PRIORITY
 from backend.fits.states import FitState
@@ -155,8 +156,8 @@ async def _promoted(
 ) -> tuple[State, str]:
     try:
         await promote(session, asker, row, reason)
-    except ChampionChanged as changed:
-        return State.REJECTED, changed.detail
+    except (ChampionChanged, DataInTrash) as refused:
+        return State.REJECTED, refused.detail
     return State.PROMOTED, reason
 
 

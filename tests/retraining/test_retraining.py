@@ -147,6 +147,21 @@ async def test_champion_that_changed_meanwhile_is_not_replaced(
     assert await _champion(admin, model_id) == 2
 
 
+async def test_better_version_of_data_that_are_in_the_trash_is_not_promoted(
+    app: FastAPI, sign_in: SignIn
+) -> None:
+    admin = await sign_in("root", Role.ADMIN)
+    model_id, _ = await _model_on(admin, app, with_wrong_labels(3))
+    better = (await upload_csv(admin)).json()["id"]
+    started = await admin.post(f"{V1}/models/{model_id}/retrain", json={"dataset_id": better})
+    assert started.status_code == 202, started.text
+    assert (await admin.delete(f"{V1}/datasets/{better}")).status_code == 204
+    ended = await finish_retraining(app, admin, started.json()["id"])
+    assert (ended["state"], ended["challenger_version"]) == ("rejected", 2)
+    assert "is in the trash" in ended["decision_reason"]
+    assert await _champion(admin, model_id) == 1
+
+
 async def test_file_that_does_not_fit_names_every_column_and_keeps_nothing(
     app: FastAPI, sign_in: SignIn
 ) -> None:
