@@ -25,6 +25,7 @@ from backend.core.logs import configure_logging
 from backend.core.observability import RequestContext, UncaughtErrors
 from backend.core.pagination import CursorSigner
 from backend.core.schemas import Problem
+from backend.datasets.incoming import Incoming
 from backend.datasets.processes import TableProcesses
 from backend.datasets.workspaces import sweep_again_and_again
 from backend.operations.health import router as health
@@ -107,6 +108,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.blobs = BlobStore(settings.files_url)
     app.state.predictor = Predictor(app.state.blobs)
     app.state.known_models = KnownModels()
+    app.state.incoming = Incoming()
     app.state.provider = _provider(settings)
     app.state.cursor_signer = CursorSigner(*(key.encode() for key in settings.secrets.token_keys))
     problems.install(app)

@@ -217,7 +217,10 @@ class UploadSettings(_Area):
         20_000_000_000, ge=1_000, description="Most bytes that one user may keep in versions"
     )
     link_lifetime: timedelta = Field(
-        timedelta(minutes=10), description="How long a link to a version's file works"
+        timedelta(minutes=10),
+        ge=timedelta(seconds=10),
+        le=timedelta(days=1),
+        description="How long a link to a version's file works",
     )
 
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from backend.accounts.schemas import UserCreated, UserOut
 from frontend import identity, text, ways_in
+from frontend.address import in_address
 from frontend.admin_user import draw_user, state_word
 from frontend.client import ApiError
 from frontend.dialogs import close_dialog, is_open, open_dialog
@@ -49,32 +50,29 @@ def draw_users() -> None:
 def _draw_filters() -> UserQuery:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input(
-            "User", key="user_contains", placeholder="name contains …", bind="query-params"
+            "User", placeholder="name contains …", **in_address("user_contains", usual="")
         )
         role = st.selectbox(
             "Role",
             list(ROLES),
             index=None,
-            key="user_role",
             placeholder="any",
-            bind="query-params",
+            **in_address("user_role", ROLES),
         )
         kind = st.selectbox(
             "Kind",
             list(KINDS),
             index=None,
             format_func=lambda one: KINDS[one],
-            key="user_kind",
             placeholder="any",
-            bind="query-params",
+            **in_address("user_kind", KINDS),
         )
         found = st.selectbox(
             "State",
             STATES,
             index=None,
-            key="user_state",
             placeholder="any",
-            bind="query-params",
+            **in_address("user_state", STATES),
         )
     return UserQuery(name_contains=name.strip() or None, role=role, kind=kind, state=found)
 

@@ -7,6 +7,7 @@ import streamlit as st
 from backend.datasets.profile_schemas import ColumnDiff, VersionDiff
 from backend.datasets.schemas import DatasetOut, VersionOut
 from frontend import identity, queries, text
+from frontend.profile_columns import TYPES
 
 SHOWN_CATEGORIES: Final = 5
 CHANGES: Final = {"added": "new", "dropped": "gone", "changed": "changed", "same": ""}
@@ -75,7 +76,7 @@ def _names(diff: VersionDiff, change: str) -> list[str]:
 
 def _other_types(diff: VersionDiff) -> list[str]:
     return [
-        f"{column.name} ({column.type_before} → {column.type_after})"
+        f"{column.name} ({_pair(*_types(column))})"
         for column in diff.columns
         if _has_other_type(column)
     ]
@@ -83,6 +84,12 @@ def _other_types(diff: VersionDiff) -> list[str]:
 
 def _has_other_type(column: ColumnDiff) -> bool:
     return column.change == "changed" and column.type_before != column.type_after
+
+
+def _types(column: ColumnDiff) -> tuple[str | None, str | None]:
+    """In the words of the profile."""
+    before, after = column.type_before, column.type_after
+    return TYPES.get(before or "", before), TYPES.get(after or "", after)
 
 
 def _rows_sentence(diff: VersionDiff) -> str:
@@ -111,7 +118,7 @@ def _row(column: ColumnDiff) -> dict[str, Any]:
     return {
         "Column": column.name,
         "Change": CHANGES[column.change],
-        "Type": _pair(column.type_before, column.type_after),
+        "Type": _pair(*_types(column)),
         "Missing": _pair(column.nulls_before, column.nulls_after),
         "Different values": _pair(column.distinct_before, column.distinct_after),
         "Mean": _pair(column.mean_before, column.mean_after),

@@ -67,7 +67,7 @@ def _draw_warnings(
     if others:
         st.warning(_listed(others[:SHOWN_WARNINGS]))
     if rest := others[SHOWN_WARNINGS:]:
-        with st.expander(text.counted(len(rest), "more warning"), key="profile_warnings"):
+        with st.expander(text.counted(len(rest), "more remark"), key="profile_warnings"):
             st.markdown(_listed(rest))
     if profile.state == "ready" and not profile.doubts and not others:
         count, noun = len(profile.columns), "column"

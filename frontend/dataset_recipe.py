@@ -1,5 +1,6 @@
 """Cleaning a table: steps are chosen one by one, tried at once, and made into the next version."""
 
+import json
 from collections.abc import Sequence
 from functools import partial
 from typing import Final
@@ -22,6 +23,10 @@ from frontend.widgets import errors_shown, show_error
 
 # A dry run of more takes too long to come with each change.
 LIVE_ROWS: Final = 200_000
+LOST_ON_RELOAD: Final = (
+    "The steps are kept in this tab of the browser until a version is made of them; when the page "
+    "is loaded anew they are lost."
+)
 
 
 def draw_recipe(dataset: DatasetOut, version: int, profile: ProfileOut, access: Access) -> None:
@@ -113,6 +118,15 @@ def _draw_outcome(recipe: Recipe, *, is_live: bool) -> None:
         if st.button("Make the next version", type="primary", disabled=blocked):
             _make(recipe)
         st.button("Remove all", on_click=partial(drafts.change, recipe, ()))
+        st.download_button(
+            "Save the steps",
+            json.dumps({"steps": recipe.steps}, indent=2),
+            file_name=f"recipe_{recipe.dataset_id}_v{recipe.version}.json",
+            mime="application/json",
+            on_click="ignore",
+            help="As a JSON file, to be taken again under “Use a recipe that exists”",
+        )
+    st.caption(LOST_ON_RELOAD)
 
 
 def _make(recipe: Recipe) -> None:

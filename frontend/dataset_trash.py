@@ -49,7 +49,7 @@ def draw_trash(datasets: list[DatasetOut], names: dict[int, str]) -> None:
         dataset = by_id[number]
         access = permission.access_to(dataset.project_id)
         wanted = access.may_edit and st.button("Restore", type="primary", key="restore")
-        if wanted and done(partial(_restore, dataset)):
+        if wanted and done(partial(_restore, dataset.id)):
             st.rerun()
         if access.may_govern and st.button("Delete for good", key="purge"):
             open_dialog(f"purge.{number}")
@@ -71,8 +71,21 @@ def _row(dataset: DatasetOut, names: dict[int, str]) -> dict[str, Any]:
     }
 
 
-def _restore(dataset: DatasetOut) -> str:
-    identity.datasets_api().restore(dataset.id)
+def draw_in_trash(dataset_id: int) -> bool:
+    """Whether it lies there for the user, who is told so and may take it out."""
+    try:
+        identity.datasets_api().usage(dataset_id)  # answers editors, also of what is in the trash
+    except NotThere:
+        return False
+    st.info(f"Dataset {dataset_id} is in the trash.")
+    wanted = st.button("Restore", type="primary", key="restore")
+    if wanted and done(partial(_restore, dataset_id)):
+        st.rerun()
+    return True
+
+
+def _restore(dataset_id: int) -> str:
+    dataset = identity.datasets_api().restore(dataset_id)
     return f"Dataset {dataset.id}, {dataset.name}, is back."
 
 

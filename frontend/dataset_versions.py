@@ -7,6 +7,7 @@ import streamlit as st
 
 from backend.datasets.schemas import DatasetOut, ReadOptions, VersionOut
 from frontend import identity, text
+from frontend.address import in_address
 from frontend.dataset_diff import draw_diff
 from frontend.dialogs import close_dialog, confirmed, done, is_open, open_dialog
 from frontend.pages import PageName, go, link
@@ -28,7 +29,7 @@ def draw_versions(dataset: DatasetOut, shown: int, *, may_edit: bool) -> None:
         _draw_upload(dataset)
     if len(versions) > 1:
         # Only where it is open: the comparison takes a pass over both tables.
-        compare = st.expander("Compare two versions", key="compare", bind="query-params")
+        compare = st.expander("Compare two versions", **in_address("compare", usual=False))
         if compare.open:
             with compare, errors_shown("compare"):
                 draw_diff(dataset, versions, shown)

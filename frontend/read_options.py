@@ -38,9 +38,14 @@ CHOSEN_FORMATS: Final[tuple[FileFormat, ...]] = (
 ENCODINGS: Final = ("utf-8", "windows-1252", "iso-8859-1", "iso-8859-15", "utf-16", "shift_jis")
 
 
-def draw_read_options(place: str) -> ReadOptions:
-    """An expander; what is chosen stays until a file came in."""
-    with st.expander("Options", key=f"{place}.options"):
+def draw_read_options(place: str, *, proposed: str = "") -> ReadOptions:
+    """An expander; what is chosen stays until a file came in.
+
+    It is open where an encoding was proposed, which is chosen once and may be changed.
+    """
+    if proposed and (encoding := state.pop("proposed_encoding")):
+        state.put_widget(f"{place}.{state.options_round}.encoding", encoding)
+    with st.expander("Options", key=f"{place}.options", expanded=bool(proposed)):
         st.caption("All of it is found out from the file. Say it where that went wrong.")
         return draw_option_fields(place, format_too=True)
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+import streamlit as st
+
 from backend.datasets.profile_schemas import ColumnOut
 from backend.datasets.recipe_schemas import RecipeOut
 from frontend import identity
@@ -56,7 +58,7 @@ def add(recipe: Recipe, *steps: Step) -> None:
 def fix(recipe: Recipe, step: Step) -> None:
     """Adds the step from outside the recipe's tab, and goes there."""
     add(recipe, step)
-    state.put_widget(TABS, RECIPE_TAB)
+    st.query_params[TABS] = RECIPE_TAB
 
 
 def put(recipe: Recipe, at: int, step: Step) -> None:

@@ -77,6 +77,8 @@ class UploadProblem:
     markdown: str
     lines: str = ""
     """Of the file, with their numbers, where one is to blame."""
+    encoding: str = ""
+    """What the text of the file seems to be in, where that is the problem."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,8 @@ class SessionState:
     link_info = _Entry[LinkInfo | None](lambda: None)
     chosen = _Entry[Chosen | None](lambda: None)
     upload_problem = _Entry[UploadProblem | None](lambda: None)
+    # To be put into the options at their next drawing.
+    proposed_encoding = _Entry[str](str)
     uploader_round = _Entry[int](int)
     options_round = _Entry[int](int)
     file_link = _Entry[FileLink | None](lambda: None)
@@ -243,7 +247,7 @@ class SessionState:
         """Puts the deed on top of the session's history."""
         self.deeds = (deed, *self.deeds)[:HISTORY_LENGTH]
 
-    def pop(self, name: Literal["notice", "sign_in_notice"]) -> str:
+    def pop(self, name: Literal["notice", "sign_in_notice", "proposed_encoding"]) -> str:
         """A message that is to be shown once."""
         text: str = getattr(self, name)
         setattr(self, name, "")

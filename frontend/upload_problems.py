@@ -17,6 +17,9 @@ TOO_LARGE: Final = 413
 NO_ROOM: Final = "quota_exceeded"
 # As the API names the place: `file.line.1204`, perhaps with a column behind.
 LINE: Final = re.compile(r"file\.line\.(\d+)(?:\..*)?")
+# As the API proposes it to whoever sends the form field.
+PROPOSAL: Final = re.compile(r"send it again with encoding=([\w.-]*\w)")
+PROPOSED: Final = r"\1 is chosen in the options, press Send it again"
 SHOWN_CHARACTERS: Final = 200
 FARTHEST_LINE: Final = 5_000_000
 GZIP: Final = b"\x1f\x8b"
@@ -32,8 +35,10 @@ def upload_problem(file: UploadedFile, options: ReadOptions, error: ApiError) ->
             "Send it again: a repeated upload is not stored twice."
         )
         return UploadProblem(file.file_id, markdown)
+    proposed = PROPOSAL.search(error.detail)
     markdown = f"**{name}**: {_reason(error)}  \n{NOTHING_STORED} {_advice(error)}"
-    return UploadProblem(file.file_id, markdown, _lines(file, options, error))
+    encoding = proposed[1] if proposed else ""
+    return UploadProblem(file.file_id, markdown, _lines(file, options, error), encoding)
 
 
 def _reason(error: Refused) -> str:
@@ -43,7 +48,8 @@ def _reason(error: Refused) -> str:
         for name, problem in error.fields.items()
         if problem != error.detail and problem not in error.detail
     ]
-    return "  \n".join(map(text.plain, [error.detail, *several]))
+    told = (PROPOSAL.sub(PROPOSED, line) for line in (error.detail, *several))
+    return "  \n".join(map(text.plain, told))
 
 
 def _advice(error: Refused) -> str:
@@ -78,7 +84,7 @@ def _lines(file: UploadedFile, options: ReadOptions, error: Refused) -> str:
 def _text(line: bytes, options: ReadOptions) -> str:
     try:
         decoded = line.decode(options.encoding or "utf-8", "replace")
-    except LookupError:
+    except (LookupError, UnicodeError):  # no codec, or none of text
         decoded = line.decode("utf-8", "replace")
     decoded = decoded.rstrip("\r\n")
     cut = " …" if len(decoded) > SHOWN_CHARACTERS else ""

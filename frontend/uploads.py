@@ -20,10 +20,13 @@ from frontend.upload_problems import draw_upload_problem, upload_problem
 
 FILE_TYPES: Final = (
     *("csv", "tsv", "txt", "gz", "zst", "jsonl", "ndjson", "json"),
-    *("parquet", "feather", "arrow", "xlsx", "xls", "zip"),
+    *("parquet", "feather", "arrow", "xlsx", "zip"),
 )
 DROP_HERE: Final = "Drop a file here"
-FORMATS: Final = "Images come as a zip, with labels.txt or with a folder for each class."
+FORMATS: Final = (
+    "CSV and the like (also gzip or zstd), Excel (.xlsx), Parquet, Arrow, Feather, JSON lines. "
+    "Images come as a zip, with labels.txt or with a folder for each class."
+)
 CHOICE: Final = 2
 # A bar that moves with every piece would cost more than the piece.
 STEP: Final = 0.02
@@ -91,11 +94,13 @@ def _draw_zone(
         key=f"{place}.{state.uploader_round}",
         label_visibility="collapsed",
     )
-    options = draw_read_options(place)
+    problem = state.upload_problem
+    if file is None or (problem is not None and problem.file_id != file.file_id):
+        problem = None
+    options = draw_read_options(place, proposed=problem.encoding if problem else "")
     if file is None:
         return None
-    problem = state.upload_problem
-    if problem is not None and problem.file_id == file.file_id:
+    if problem is not None:
         draw_upload_problem(problem)
         if not st.button("Send it again", key=f"{place}.again", type="primary"):
             return None
@@ -118,6 +123,7 @@ def _sent(
             if not isinstance(error, Unreachable):
                 state.upload_salt = ""  # it was answered: the next try is another upload
             state.upload_problem = upload_problem(file, options, error)
+            state.proposed_encoding = state.upload_problem.encoding
             st.rerun()
     state.uploader_round += 1
     state.options_round += 1

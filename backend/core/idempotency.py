@@ -44,6 +44,13 @@ class Idempotency:
             raise Unprocessable(f"Idempotency-Key: {msg}.", errors=[problem])
         return row.resource_id
 
+    async def is_known(self, session: AsyncSession, viewer: Viewer) -> bool:
+        """Whether a first try made something; `find` tells whether it asked for the same."""
+        if self.key is None:
+            return False
+        known = await session.get(IdempotencyKey, (viewer.user_id, self.route, self.key))
+        return known is not None
+
     async def remember(
         self, session: AsyncSession, viewer: Viewer, content: str, resource_id: int
     ) -> None:

@@ -41,5 +41,9 @@ class ScopedRepository(Generic[Row]):
         """Absent and not-yours are the same error, with the same words."""
         row = await self.find_one(statement)
         if row is None:
-            raise NotFound(f"There is no such {self.noun}, or it is not shared with you.")
+            raise self.absent()
         return row
+
+    def absent(self) -> NotFound:
+        """For what is not there, or not the viewer's."""
+        return NotFound(f"There is no such {self.noun}, or it is not shared with you.")

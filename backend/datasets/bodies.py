@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -15,12 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.core.access import Viewer
 from backend.core.errors import field_error
+from backend.core.idempotency import Idempotency
 from backend.core.openapi import multipart_body
 from backend.datasets.connection import body_of, while_connected
-from backend.datasets.files import Store, original_path, require_quota, storing
+from backend.datasets.files import Store, at_hand, original_path, require_quota, storing
+from backend.datasets.incoming import Arrival, Incoming
 from backend.datasets.inline import JSON_TYPE, receive_json
 from backend.datasets.intake import FORM_OVERHEAD, Upload, announced_bytes, receive
-from backend.datasets.processes import TableProcesses
+from backend.datasets.processes import TableProcesses, TableShare
 from backend.datasets.schemas import (
     DatasetCreate,
     InlineTable,
@@ -74,7 +76,7 @@ def version_out(row: DatasetVersion) -> VersionOut:
             "warnings": row.warnings,
             "doubts": row.doubts,
             "source": row.source,
-            "profile_state": row.profile.state,
+            "profile_state": row.profile_state,
             "created_by": row.creator.username,
             "created_at": row.created_at,
             "recipe": row.recipe,
@@ -111,13 +113,13 @@ async def sampled(
 ) -> AsyncIterator[Received]:
     """The sample that comes with the package, read as any other file."""
     await session.close()
-    with workspace(settings.home) as folder:
+    async with workspace(settings.home) as folder:
         upload = Upload(original_path(folder), folder, file_name=SAMPLE.name)
         content = await asyncio.to_thread(SAMPLE.read_bytes)
         await asyncio.to_thread(upload.path.write_bytes, content)
         upload.bytes, upload.sha256 = len(content), hashlib.sha256(content).hexdigest()
         options = ReadOptions()
-        typed = await read_upload(request, upload, options, settings.uploads)
+        typed = await read_upload(request, viewer, upload, options, settings.uploads)
         data = DatasetCreate(
             name=SAMPLE_NAME, project_id=project_id, description=SAMPLE_DESCRIPTION
         )
@@ -137,9 +139,12 @@ async def read_again(
     """The bytes of an upload that is kept, read with other options."""
     await session.close()
     blobs: BlobStore = request.app.state.blobs
-    with workspace(settings.home) as folder, blobs.local(row.sha256, folder) as path:
+    async with (
+        workspace(settings.home) as folder,
+        at_hand(blobs, row.sha256, folder) as path,
+    ):
         upload = Upload(path, folder, row.file_name, row.bytes, row.sha256)
-        typed = await read_upload(request, upload, options, settings.uploads)
+        typed = await read_upload(request, viewer, upload, options, settings.uploads)
         typed = replace(typed, parent_version=row.version)
         store = _storing(request, session, viewer, settings, typed, folder)
         yield Received(DatasetCreate(), options, typed, folder, store)
@@ -147,14 +152,22 @@ async def read_again(
 
 @asynccontextmanager
 async def received(
-    request: Request, session: AsyncSession, viewer: Viewer, settings: Settings
+    request: Request,
+    session: AsyncSession,
+    viewer: Viewer,
+    settings: Settings,
+    idempotency: Idempotency,
 ) -> AsyncIterator[Received]:
     """Read the body only here, after the dependencies made sure who is calling."""
-    await require_announced_quota(request, session, viewer, settings.uploads)
-    # A slow upload must not hold a database connection.
-    await session.close()
-    with workspace(settings.home) as folder:
-        data, options, typed = await _typed(request, folder, settings.uploads)
+    async with AsyncExitStack() as stack:
+        # The folder goes first: its bytes count until they are gone.
+        arrival = stack.enter_context(
+            await arriving(request, session, viewer, settings.uploads, idempotency)
+        )
+        # A slow upload must not hold a database connection.
+        await session.close()
+        folder = await stack.enter_async_context(workspace(settings.home))
+        data, options, typed = await _typed(request, viewer, arrival, folder, settings.uploads)
         store = _storing(request, session, viewer, settings, typed, folder)
         yield Received(data, options, typed, folder, store)
 
@@ -173,39 +186,53 @@ def _storing(
 
 
 async def _typed(
-    request: Request, folder: Path, limits: UploadSettings
+    request: Request, viewer: Viewer, arrival: Arrival, folder: Path, limits: UploadSettings
 ) -> tuple[DatasetCreate, ReadOptions, TypedUpload]:
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() == JSON_TYPE:
-        return await _typed_inline(request, folder, limits)
-    upload = await receive_file(request, folder, limits)
+        return await _typed_inline(request, viewer, arrival, folder, limits)
+    upload = await receive_file(request, arrival, folder, limits)
     options, others = split_options(upload.fields)
     data = validated(DatasetCreate, others)
-    return data, options, await read_upload(request, upload, options, limits)
+    return data, options, await read_upload(request, viewer, upload, options, limits)
 
 
 async def _typed_inline(
-    request: Request, folder: Path, limits: UploadSettings
+    request: Request, viewer: Viewer, arrival: Arrival, folder: Path, limits: UploadSettings
 ) -> tuple[DatasetCreate, ReadOptions, TypedUpload]:
     upload = await receive_json(
-        body_of(request),
+        arrival.counted(body_of(request), FORM_OVERHEAD),
         content_length=request.headers.get("content-length"),
         folder=folder,
         max_bytes=limits.max_json_bytes,
     )
-    tables: TableProcesses = request.app.state.tables
-    data, typed = await while_connected(request, tables.run(READ_INLINE, upload, limits))
+    share = _share_of(request, viewer)
+    data, typed = await while_connected(request, share.run(READ_INLINE, upload, limits))
     return data, ReadOptions(), typed
 
 
-async def require_announced_quota(
-    request: Request, session: AsyncSession, viewer: Viewer, limits: UploadSettings
-) -> None:
-    """Refuse a body that says itself that it would be too much, before it is read."""
-    announced = announced_bytes(request.headers.get("content-length"))
-    if announced is not None:
-        added = max(0, announced - FORM_OVERHEAD)
-        await require_quota(session, viewer, added=added, quota_bytes=limits.quota_bytes)
+def _share_of(request: Request, viewer: Viewer) -> TableShare:
+    tables: TableProcesses = request.app.state.tables
+    return tables.share_of(viewer.user_id)
+
+
+async def arriving(
+    request: Request,
+    session: AsyncSession,
+    viewer: Viewer,
+    limits: UploadSettings,
+    idempotency: Idempotency,
+) -> AbstractContextManager[Arrival]:
+    """What counts an upload; refuses one that would be too much before its body is read."""
+    _share_of(request, viewer).require_place()
+    announced = announced_bytes(request.headers.get("content-length")) or 0
+    added = max(0, announced - FORM_OVERHEAD)
+    room = None
+    # What is sent again is kept already.
+    if not await idempotency.is_known(session, viewer):
+        room = await require_quota(session, viewer, added=added, quota_bytes=limits.quota_bytes)
+    incoming: Incoming = request.app.state.incoming
+    return incoming.taking(viewer.user_id, room, added)
 
 
 def split_options(fields: Mapping[str, str]) -> tuple[ReadOptions, dict[str, str]]:
@@ -215,10 +242,12 @@ def split_options(fields: Mapping[str, str]) -> tuple[ReadOptions, dict[str, str
     return validated(ReadOptions, options), others
 
 
-async def receive_file(request: Request, folder: Path, limits: UploadSettings) -> Upload:
+async def receive_file(
+    request: Request, arrival: Arrival, folder: Path, limits: UploadSettings
+) -> Upload:
     """A file in a form, taken into the folder as it comes."""
     return await receive(
-        body_of(request),
+        arrival.counted(body_of(request), FORM_OVERHEAD),
         content_type=request.headers.get("content-type", ""),
         content_length=request.headers.get("content-length"),
         folder=folder,
@@ -227,12 +256,16 @@ async def receive_file(request: Request, folder: Path, limits: UploadSettings) -
 
 
 async def read_upload(
-    request: Request, upload: Upload, options: ReadOptions, limits: UploadSettings
+    request: Request,
+    viewer: Viewer,
+    upload: Upload,
+    options: ReadOptions,
+    limits: UploadSettings,
 ) -> TypedUpload:
     """Type a received file, in a process that ends when the client goes away."""
-    tables: TableProcesses = request.app.state.tables
+    share = _share_of(request, viewer)
     typed: TypedUpload = await while_connected(
-        request, tables.run(READ_UPLOAD, upload, options, limits)
+        request, share.run(READ_UPLOAD, upload, options, limits)
     )
     return typed
 

@@ -23,29 +23,35 @@ TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%S%.f"
 
 def csv_parts(file: BinaryIO) -> Iterator[bytes]:
     """The table of a Parquet file as CSV; of images their labels and names."""
-    parquet = pq.ParquetFile(file)
-    columns = [field.name for field in parquet.schema_arrow if not _is_binary(field.type)]
-    repeated = _repeated_texts(parquet)
-    file.seek(0)
-    parquet = pq.ParquetFile(
-        file, read_dictionary=repeated, pre_buffer=False, buffer_size=READ_BUFFER_BYTES
-    )
     # Outside the generator, so that a damaged file is noticed before the answer starts.
+    parquet = open_table(file)
+    columns = [field.name for field in parquet.schema_arrow if not is_binary(field.type)]
     return _parts(file, parquet, columns)
 
 
-def _is_binary(kind: pa.DataType) -> bool:
+def open_table(file: BinaryIO) -> pq.ParquetFile:
+    """To be read a part at a time; text that the file holds once takes its room once."""
+    repeated = _repeated_texts(pq.ParquetFile(file))
+    file.seek(0)
+    return pq.ParquetFile(
+        file, read_dictionary=repeated, pre_buffer=False, buffer_size=READ_BUFFER_BYTES
+    )
+
+
+def is_binary(kind: pa.DataType) -> bool:
+    """Whether it holds bytes, as those of images."""
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
+    """Whether it holds text."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _repeated_texts(parquet: pq.ParquetFile) -> list[str]:
     """Text that the file holds once for all its rows; read so, it takes its room once."""
     metadata, schema = parquet.metadata, parquet.schema_arrow
-    texts = [number for number, field in enumerate(schema) if _is_text(field.type)]
+    texts = [number for number, field in enumerate(schema) if is_text(field.type)]
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     return [
         schema.names[number]
@@ -57,7 +63,7 @@ def _repeated_texts(parquet: pq.ParquetFile) -> list[str]:
 def _parts(file: BinaryIO, parquet: pq.ParquetFile, columns: list[str]) -> Iterator[bytes]:
     include_header = True
     with file, parquet:
-        for batch in parquet.iter_batches(batch_size=_rows_at_once(parquet), columns=columns):
+        for batch in parquet.iter_batches(batch_size=rows_at_once(parquet), columns=columns):
             for start, length in _slices(batch):
                 yield _csv(batch.slice(start, length), include_header)
                 include_header = False
@@ -66,7 +72,7 @@ def _parts(file: BinaryIO, parquet: pq.ParquetFile, columns: list[str]) -> Itera
             yield _csv(nothing.select(columns), include_header)
 
 
-def _rows_at_once(parquet: pq.ParquetFile) -> int:
+def rows_at_once(parquet: pq.ParquetFile) -> int:
     """As many rows as a batch may hold by what the file says of its size."""
     metadata = parquet.metadata
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]

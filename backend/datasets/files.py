@@ -1,7 +1,8 @@
 """The files of versions in the blob store, and the locks between those who keep and who remove."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from backend.tables import Dataset, DatasetVersion
 # Keys of advisory locks: of all files, and of what one user keeps.
 FILES_LOCK: Final = 0x600D_F17E
 QUOTA_LOCK: Final = 0x600D_0A7A
+MOST_OF_A_KEY: Final = 0x7FFF_FFFF
 # Keeps an upload's files; called once nothing speaks against them any more.
 Store = Callable[[], Awaitable[None]]
 
@@ -41,10 +43,22 @@ async def try_lock_files(session: AsyncSession) -> bool:
     return bool((await session.execute(select(lock))).scalar_one())
 
 
+async def hold_quota(session: AsyncSession, user_id: int) -> None:
+    """Before it is asked whether files of the user fit, until the transaction ends."""
+    # Locks of two keys are other ones than those of one.
+    lock = func.pg_advisory_xact_lock(QUOTA_LOCK, user_id & MOST_OF_A_KEY)
+    await session.execute(select(lock))
+
+
 async def require_quota(
     session: AsyncSession, viewer: Viewer, *, added: int, quota_bytes: int
-) -> None:
+) -> int:
     """Refuse what would take the versions that the viewer made beyond their quota.
+
+    Returns
+    -------
+    int
+        Bytes that the viewer may keep, with what is added.
 
     Raises
     ------
@@ -62,6 +76,7 @@ async def require_quota(
             f"You keep {used:,} bytes of at most {quota_bytes:,}; this would add {added:,}. "
             "Delete datasets that you no longer need, and purge them from the trash."
         )
+    return quota_bytes - used
 
 
 def storing(
@@ -77,12 +92,19 @@ def storing(
 
     async def store() -> None:
         # Two uploads at once must not pass together where only one of them fits.
-        await session.execute(select(func.pg_advisory_xact_lock(QUOTA_LOCK ^ viewer.user_id)))
+        await hold_quota(session, viewer.user_id)
         await require_quota(session, viewer, added=typed.bytes, quota_bytes=quota_bytes)
         await hold_files(session)
         await asyncio.to_thread(store_files, blobs, typed, folder)
 
     return store
+
+
+@asynccontextmanager
+async def at_hand(blobs: BlobStore, digest: str, folder: Path) -> AsyncIterator[Path]:
+    """A path at which a blob can be read; that of a bucket is copied in a thread."""
+    with ExitStack() as stack:
+        yield await asyncio.to_thread(stack.enter_context, blobs.local(digest, folder))
 
 
 def original_path(folder: Path) -> Path:

@@ -1,5 +1,6 @@
 """Where versions come from: the recipes behind them, and the tables that these joined."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,10 @@ from backend.science.recipes.scripts.facts import Stage, TableFacts
 from backend.science.recipes.steps import AnyStep, Join
 from backend.tables import Dataset, DatasetVersion
 
-# A recorded chain may be longer than one request.
+# A recorded chain may be longer than one request, up to these: it is read and repeated as one.
 _STEPS: Final = TypeAdapter(list[AnyStep])
+MOST_RECORDED_STEPS: Final = 500
+MOST_RECORDED_CHARACTERS: Final = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A version's way from the upload that it began with."""
+    """A version's way from the upload that it began with; without descriptions of columns."""
 
     start: DatasetVersion
     made: Sequence[DatasetVersion]
@@ -97,32 +100,59 @@ async def prepare(
     NotFound
         There is no such version, also of a dataset that a step joins.
     Unprocessable
-        The version to repeat was not made by a recipe; a step joins images.
+        The version to repeat was not made by a recipe; a step joins images; with this recipe the
+        way from the upload would be too long.
     """
     parent = await VersionRepository(session, viewer).get(dataset_id, version)
+    before = await chain_of(session, viewer, dataset_id, version)
     if data.replay_of is None:
         steps = data.steps or []
         recorded = [step.model_dump(mode="json", exclude_unset=True) for step in steps]
+        _require_bounded(before, recorded, "steps")
     else:
         chain = await chain_of(session, viewer, dataset_id, data.replay_of)
         recorded = chain.recorded
         if not recorded:
             msg = f"version {data.replay_of} was not made by a recipe"
             raise field_error("replay_of", msg=msg, kind="recipe")
+        _require_bounded(before, recorded, "replay_of")
         steps = parse_steps(recorded)
     others = await joined_versions(session, viewer, steps)
     return Prepared(parent, steps, recorded, data.replay_of, others)
 
 
+def _require_bounded(before: Chain, added: Sequence[Mapping[str, Any]], place: str) -> None:
+    """Refuse what would make the way of a version from its upload too long."""
+    steps = [*before.recorded, *added]
+    if len(steps) > MOST_RECORDED_STEPS:
+        most, unit = MOST_RECORDED_STEPS, "steps"
+    elif len(json.dumps(steps, ensure_ascii=False)) > MOST_RECORDED_CHARACTERS:
+        most, unit = MOST_RECORDED_CHARACTERS, "characters"
+    else:
+        return
+    msg = (
+        f"with these, the recipes since the upload would hold more than {most:,} {unit}; "
+        "download the version and upload it to start anew"
+    )
+    raise field_error(place, msg=msg, kind="recipe")
+
+
 async def chain_of(session: AsyncSession, viewer: Viewer, dataset_id: int, version: int) -> Chain:
     """The recipes that led to a version, back to the upload."""
     versions = VersionRepository(session, viewer)
-    row = await versions.get(dataset_id, version)
-    made: list[DatasetVersion] = []
-    while row.origin == "recipe" and row.parent_version is not None:
-        made.insert(0, row)
-        row = await versions.get(dataset_id, row.parent_version)
-    return Chain(row, made)
+    start, *made = await versions.chain(dataset_id, version)
+    return Chain(start, made)
+
+
+async def require_joined(session: AsyncSession, viewer: Viewer, prepared: Prepared) -> None:
+    """Ask again, once the work is done, whether the viewer may still read what it joined.
+
+    Raises
+    ------
+    NotFound
+        Not any more.
+    """
+    await joined_versions(session, viewer, prepared.steps)
 
 
 async def joined_versions(
@@ -170,8 +200,9 @@ async def script_facts(
             "A step joins a dataset that you may not read, or that is in the trash. Take the "
             "recipe as JSON."
         ) from None
+    start = await VersionRepository(session, viewer).get(dataset.id, chain.start.version)
     stages = [Stage(row.version, parse_steps(row.recipe or [])) for row in chain.made]
-    return ScriptFacts(_facts(dataset.name, chain.start), stages, others)
+    return ScriptFacts(_facts(dataset.name, start), stages, others)
 
 
 def _facts(name: str, row: DatasetVersion) -> TableFacts:

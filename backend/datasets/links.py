@@ -24,7 +24,7 @@ from backend.core.errors import Absent, NotFound
 from backend.core.security import DOWNLOAD_PREFIX
 from backend.datasets.schemas import DownloadFormat
 from backend.datasets.service import fetch_version
-from backend.tables import ApiToken, Dataset, DatasetVersion, User
+from backend.tables import ApiToken, Dataset, DatasetVersion, SignInSession, User
 
 SIGNATURE_BYTES: Final = 32
 LONGEST_TOKEN: Final = 400
@@ -43,6 +43,8 @@ class Claims:
     format: DownloadFormat
     # Seconds since 1970.
     expires: int
+    # The sign-in that made it, if one did.
+    session_id: int | None = None
 
 
 class LinkSigner:
@@ -59,6 +61,7 @@ class LinkSigner:
             claims.version,
             claims.format,
             claims.expires,
+            claims.session_id,
         ]
         payload = json.dumps(fields, separators=(",", ":")).encode()
         signed = hmac.digest(self._keys[0], payload, "sha256") + payload
@@ -82,7 +85,12 @@ class LinkSigner:
             raise Absent(REFUSED) from None
         signature, payload = signed[:SIGNATURE_BYTES], signed[SIGNATURE_BYTES:]
         own = [hmac.digest(key, payload, "sha256") for key in self._keys]
-        if not payload or not any(hmac.compare_digest(signature, each) for each in own):
+        is_canonical = base64.urlsafe_b64encode(signed).decode().rstrip("=") == text
+        if (
+            not payload
+            or not is_canonical
+            or not any(hmac.compare_digest(signature, each) for each in own)
+        ):
             raise Absent(REFUSED)
         return Claims(*json.loads(payload))
 
@@ -107,6 +115,7 @@ async def make_link(
         version=row.version,
         format=form,
         expires=int(ends.timestamp()),
+        session_id=viewer.session_id,
     )
     details = {"version": row.version, "format": form, "expires_at": ends.isoformat()}
     audit.record(session, viewer, Action.DATASET_LINKED, about(dataset), details=details)
@@ -128,7 +137,7 @@ async def follow_link(
 
 
 async def _find_maker(session: AsyncSession, claims: Claims, address: str) -> Viewer | None:
-    """Who made the link, as they are now; None once it, its token or the account has ended."""
+    """Who made the link, as they are now; None once that, its token or sign-in has ended."""
     by_token = (ApiToken.id == claims.token_id) & (ApiToken.user_id == User.id)
     statement = (
         select(User.username, User.role, ApiToken)
@@ -139,6 +148,11 @@ async def _find_maker(session: AsyncSession, claims: Claims, address: str) -> Vi
         .where(ApiToken.revoked_at.is_(None))
         .where(or_(ApiToken.expires_at.is_(None), ApiToken.expires_at > func.now()))
     )
+    if claims.session_id is not None:
+        statement = statement.join(
+            SignInSession,
+            (SignInSession.id == claims.session_id) & (SignInSession.user_id == User.id),
+        ).where(SignInSession.revoked_at.is_(None))
     row = (await session.execute(statement)).one_or_none()
     if row is None or (claims.token_id is not None and row.ApiToken is None):
         return None

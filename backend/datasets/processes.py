@@ -11,16 +11,20 @@ import multiprocessing
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing.connection import Connection
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
-from backend.core.errors import AppError, Unavailable, Unprocessable
+from backend.core.errors import AppError, TooManyRequests, Unavailable, Unprocessable
 from backend.core.logs import current_request_id
 from backend.datasets.table_process import OUT_OF_MEMORY, Answer, serve
+from backend.jobs.pipes import receive
 from backend.settings import UploadSettings
 
 _log = logging.getLogger(__name__)
 WAITING_AT_MOST: Final = 32
+# Of one user: the first of them runs, the others wait.
+ASKED_AT_MOST: Final = 5
+RETRY_AFTER: Final = 5
 # The API comes first: a process that is ready a moment later is missed by nobody.
 WARM_UP_AFTER_SECONDS: Final = 1.0
 KILL_WAIT_SECONDS: Final = 5.0
@@ -80,6 +84,41 @@ class _Process:
         return code
 
 
+class TableShare:
+    """What one user may have of the processes: one piece of work at a time, and a few that wait."""
+
+    def __init__(self, tables: "TableProcesses", lane: asyncio.Semaphore | None) -> None:
+        self._tables = tables
+        self._lane = lane or contextlib.nullcontext()
+        self._turn = asyncio.Lock()
+        self._asked = 0
+
+    def require_place(self) -> None:
+        """Refuse what would have to wait behind too much, as a body before it is sent.
+
+        Raises
+        ------
+        TooManyRequests, Unavailable
+            The user waits for enough already, or too many others do.
+        """
+        if self._asked >= ASKED_AT_MOST:
+            raise TooManyRequests(
+                f"You wait for work on {self._asked} tables already. Try again once one is done.",
+                headers={"Retry-After": str(RETRY_AFTER)},
+            )
+        self._tables.require_place()
+
+    async def run(self, target: str, *arguments: Any, **options: Any) -> Any:
+        """As `TableProcesses.run`, when it is the user's turn."""
+        self.require_place()
+        self._asked += 1
+        try:
+            async with self._turn, self._lane:
+                return await self._tables.run(target, *arguments, **options)
+        finally:
+            self._asked -= 1
+
+
 class TableProcesses:
     """Runs functions, named "module:function", on tables; two at a time."""
 
@@ -88,6 +127,10 @@ class TableProcesses:
         self._idle: list[_Process] = []
         self._busy: set[_Process] = set()
         self._places = asyncio.Semaphore(at_once)
+        # Whoever only looks leaves a process to those who keep something.
+        self._looking = asyncio.Semaphore(max(1, at_once - 1))
+        # Each lives as long as somebody uses it.
+        self._shares: WeakValueDictionary[tuple[int, bool], TableShare] = WeakValueDictionary()
         self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
@@ -143,8 +186,29 @@ class TableProcesses:
         process.kill()
         self._in_background(asyncio.to_thread(process.reap))
 
+    def share_of(self, user_id: int, *, looks: bool = False) -> TableShare:
+        """The user's share of the processes; that of work which keeps nothing is another one."""
+        share = self._shares.get((user_id, looks))
+        if share is None:
+            share = TableShare(self, self._looking if looks else None)
+            self._shares[user_id, looks] = share
+        return share
+
+    def require_place(self) -> None:
+        """Refuse what would have to wait behind too many.
+
+        Raises
+        ------
+        Unavailable
+            Too many wait already.
+        """
+        if self._waiting >= WAITING_AT_MOST:
+            raise Unavailable(
+                "Many tables are being read. Try again in a moment.", retry_after=RETRY_AFTER
+            )
+
     async def run(self, target: str, *arguments: Any, **options: Any) -> Any:
-        """The function's answer; cancelling this coroutine kills its process.
+        """The function's answer, for no user's share; cancelling this coroutine kills its process.
 
         Arguments, answers and `AppError`s travel pickled.
 
@@ -157,8 +221,7 @@ class TableProcesses:
         Unavailable
             Too many wait already.
         """
-        if self._waiting >= WAITING_AT_MOST:
-            raise Unavailable("Many tables are being read. Try again in a moment.", retry_after=5)
+        self.require_place()
         self._waiting += 1
         try:
             async with self._places:
@@ -175,16 +238,25 @@ class TableProcesses:
             raise RuntimeError(f"{target} failed")
         return answer.content
 
+    def _spare(self) -> _Process | None:
+        """One that still lives: where memory is short, the kernel takes those that wait first."""
+        while self._idle:
+            process = self._idle.pop()
+            if process.process.is_alive():
+                return process
+            self._end(process)
+        return None
+
     async def _ask(
         self, target: str, arguments: tuple[Any, ...], options: dict[str, Any]
     ) -> Answer:
-        process = self._idle.pop() if self._idle else await self._start()
+        process = self._spare() or await self._start()
         self._busy.add(process)
         work = (current_request_id(), target, arguments, options)
         try:
             async with asyncio.timeout(self._settings.max_seconds):
                 await asyncio.to_thread(process.connection.send, work)
-                answer = await _receive(process.connection)
+                answer: Answer = await receive(process.connection)
         except (EOFError, OSError) as error:
             if isinstance(error, TimeoutError):
                 self._end(process)
@@ -230,16 +302,3 @@ class TableProcesses:
 
 def _stopping() -> Unavailable:
     return Unavailable("The server is stopping. Try again in a moment.")
-
-
-async def _receive(connection: Connection) -> Answer:
-    """Wait without a thread, so that cancelling takes effect at once."""
-    loop = asyncio.get_running_loop()
-    ready = asyncio.Event()
-    loop.add_reader(connection.fileno(), ready.set)
-    try:
-        await ready.wait()
-    finally:
-        loop.remove_reader(connection.fileno())
-    answer: Answer = await asyncio.to_thread(connection.recv)
-    return answer

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, and_, func, literal, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.datasets.profile_queue import enqueue_profile
 from backend.tables import Dataset, DatasetProfile, DatasetVersion
+from backend.tables.dataset import OLD_DIGEST
 
 MOST_ATTEMPTS: Final = 3
 # Of what waits; the others follow with the next rounds.
@@ -29,6 +31,8 @@ class ProfileClaim:
     may_be_lost: bool
     parquet_sha256: str
     columns: list[dict[str, Any]]
+    # The version's is of an earlier release, and of another algorithm.
+    wants_digest: bool = False
 
 
 async def claim(session: AsyncSession, dataset_version_id: int) -> ProfileClaim | None:
@@ -56,6 +60,7 @@ async def claim(session: AsyncSession, dataset_version_id: int) -> ProfileClaim 
         may_be_lost=profile.attempt < MOST_ATTEMPTS,
         parquet_sha256=version.parquet_sha256,
         columns=version.columns,
+        wants_digest=version.content_digest.startswith(OLD_DIGEST),
     )
 
 
@@ -108,9 +113,14 @@ async def give_back(session: AsyncSession, held: ProfileClaim) -> None:
     )
 
 
-async def succeed(session: AsyncSession, held: ProfileClaim, sha256: str) -> bool:
-    """Name the profile, whose file is in the store; False when fenced off."""
-    return await _write(
+async def succeed(
+    session: AsyncSession, held: ProfileClaim, sha256: str, digest: str | None = None
+) -> bool:
+    """Name the profile, whose file is in the store; False when fenced off.
+
+    A digest takes the place of one of an earlier release, once: all else of a version stays.
+    """
+    holds = await _write(
         session,
         held,
         state="ready",
@@ -119,6 +129,13 @@ async def succeed(session: AsyncSession, held: ProfileClaim, sha256: str) -> boo
         progress_message="Done",
         error=None,
     )
+    if holds and digest is not None:
+        own = DatasetVersion.id == held.dataset_version_id
+        marked = DatasetVersion.content_digest.startswith(OLD_DIGEST)
+        await session.execute(
+            update(DatasetVersion).where(own, marked).values(content_digest=digest)
+        )
+    return holds
 
 
 async def fail(session: AsyncSession, held: ProfileClaim, message: str) -> bool:
@@ -131,6 +148,7 @@ async def queue_waiting(session: AsyncSession) -> None:
     lock = func.pg_try_advisory_xact_lock(RESTORE_LOCK)
     if not (await session.execute(select(lock))).scalar_one():
         return
+    await _adopt(session)
     statement = (
         select(DatasetProfile.dataset_version_id)
         .join(DatasetVersion, DatasetVersion.id == DatasetProfile.dataset_version_id)
@@ -142,3 +160,22 @@ async def queue_waiting(session: AsyncSession) -> None:
     )
     for (dataset_version_id,) in (await session.execute(statement)).all():
         await enqueue_profile(session, dataset_version_id)
+
+
+async def _adopt(session: AsyncSession) -> None:
+    """Give a profile to versions that the previous release made beside this one, as 0005 does."""
+    without = (
+        select(DatasetVersion.id, literal("queued"), literal(0.0), literal(""), literal(0))
+        .join(Dataset, Dataset.id == DatasetVersion.dataset_id)
+        .outerjoin(DatasetProfile, DatasetProfile.dataset_version_id == DatasetVersion.id)
+        .where(Dataset.purged_at.is_(None), DatasetProfile.dataset_version_id.is_(None))
+    )
+    names = ["dataset_version_id", "state", "progress", "progress_message", "attempt"]
+    made = insert(DatasetProfile).from_select(names, without).on_conflict_do_nothing()
+    adopted = (await session.execute(made.returning(DatasetProfile.dataset_version_id))).scalars()
+    tables = select(Dataset.id).where(Dataset.kind == "table")
+    await session.execute(
+        update(DatasetVersion)
+        .where(DatasetVersion.id.in_(adopted.all()), DatasetVersion.dataset_id.in_(tables))
+        .values(content_digest=OLD_DIGEST + DatasetVersion.content_digest)
+    )

@@ -91,7 +91,7 @@ def check_target(row: DatasetVersion, target: str) -> None:
 def read_stored(blobs: BlobStore, row: DatasetVersion) -> dict[str, Any] | None:
     """The computed part of a profile; None while it is not ready. Blocking."""
     profile = row.profile
-    if profile.state != "ready" or profile.sha256 is None:
+    if profile is None or profile.state != "ready" or profile.sha256 is None:
         return None
     stored: dict[str, Any] = json.loads(blobs.read(profile.sha256))
     return stored
@@ -118,15 +118,15 @@ def profile_out(
         _column(column, computed.get(column["name"], {}), associations.get(column["name"]))
         for column in row.columns
     ]
-    images = stored.get("images")
+    images, profile = stored.get("images"), row.profile
     guess = row.suggested_target
     return ProfileOut(
         rows=row.rows,
         columns=columns,
         suggested_target=None if guess is None else SuggestedTarget.model_validate(guess),
-        state=row.profile.state,
-        progress=row.profile.progress,
-        message=row.profile.error or row.profile.progress_message,
+        state=row.profile_state,
+        progress=0.0 if profile is None else profile.progress,
+        message="" if profile is None else profile.error or profile.progress_message,
         target=target,
         warnings=_warnings(row, columns, stored),
         doubts=row.doubts,
@@ -169,12 +169,15 @@ async def request_profile(
     """Queue a failed profile again; any other stays as it is."""
     dataset = await writable_dataset(session, viewer, dataset_id)
     row = await VersionRepository(session, viewer).get(dataset_id, version)
-    await session.refresh(row.profile, with_for_update=True)
-    if row.profile.state != "failed":
+    profile = row.profile
+    if profile is None:
         return row
-    row.profile.state, row.profile.error = "queued", None
-    row.profile.attempt, row.profile.progress, row.profile.progress_message = 0, 0.0, ""
-    row.profile.changed_at = func.now()
+    await session.refresh(profile, with_for_update=True)
+    if profile.state != "failed":
+        return row
+    profile.state, profile.error = "queued", None
+    profile.attempt, profile.progress, profile.progress_message = 0, 0.0, ""
+    profile.changed_at = func.now()
     details = {"version": version}
     audit.record(session, viewer, Action.DATASET_PROFILED, about(dataset), details=details)
     await session.flush()

@@ -9,6 +9,7 @@ from backend.accounts.dependencies import ViewerDep, WriterDep
 from backend.core.deps import SessionDep, SettingsDep
 from backend.core.schemas import ColumnName, Id, VersionNumber
 from backend.datasets.connection import while_connected
+from backend.datasets.processes import TableProcesses
 from backend.datasets.profile_schemas import ProfileOut, VersionDiff
 from backend.datasets.profiles import (
     ComparedVersion,
@@ -49,9 +50,11 @@ async def read_profile(
     if target is None:
         return profile_out(row, stored)
     known = ComparedVersion.of(row)
-    tables = request.app.state.tables
-    with workspace(settings.home) as folder:
-        work = tables.run(ASSOCIATIONS, settings.files_url, folder, known, target)
+    tables: TableProcesses = request.app.state.tables
+    async with workspace(settings.home) as folder:
+        work = tables.share_of(viewer.user_id, looks=True).run(
+            ASSOCIATIONS, settings.files_url, folder, known, target
+        )
         associations = await while_connected(request, work)
     return profile_out(row, stored, target, associations)
 
@@ -79,7 +82,10 @@ async def read_diff(
     after = ComparedVersion.of(await versions.get(dataset_id, version))
     before = ComparedVersion.of(await versions.get(dataset_id, against))
     await session.close()
-    with workspace(settings.home) as folder:
-        work = request.app.state.tables.run(COMPARE, settings.files_url, folder, before, after)
+    tables: TableProcesses = request.app.state.tables
+    async with workspace(settings.home) as folder:
+        work = tables.share_of(viewer.user_id, looks=True).run(
+            COMPARE, settings.files_url, folder, before, after
+        )
         found: VersionDiff = await while_connected(request, work)
     return found

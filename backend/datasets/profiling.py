@@ -10,6 +10,7 @@ from backend.science.column_types import IMAGE, ColumnDescription
 from backend.science.images.image_profile import profile_images
 from backend.science.profiles.findings import find_image_problems
 from backend.science.profiles.profile import profile_table
+from backend.science.tables.digest import content_digest
 from backend.science.tables.table_file import Report, silent
 
 
@@ -21,12 +22,13 @@ def small_profile(path: Path, columns: Sequence[ColumnDescription]) -> bytes:
 def run_profile(request: Mapping[str, Any], report: Report) -> dict[str, Any]:
     """Entry of the worker's process: `table` is read, `profile` is written.
 
-    `columns` are the descriptions that the version has.
+    `columns` are the descriptions that the version has. Answers the content digest as well where
+    `digest` asks for it.
     """
     columns = [ColumnDescription(**column) for column in request["columns"]]
     profile = _profile(Path(request["table"]), columns, report)
     Path(request["profile"]).write_bytes(_dumped(profile))
-    return {}
+    return {"content_digest": content_digest(Path(request["table"]))} if request["digest"] else {}
 
 
 def _profile(path: Path, columns: Sequence[ColumnDescription], report: Report) -> dict[str, Any]:

@@ -105,15 +105,15 @@ async def apply_recipe(
     prepared = await lineage.prepare(session, viewer, dataset_id, version, data)
     # Cleaning a large table must hold neither lock nor connection.
     await session.close()
-    run = request.app.state.tables.run
+    run = request.app.state.tables.share_of(viewer.user_id, looks=dry_run).run
     blobs: BlobStore = request.app.state.blobs
-    with workspace(settings.home) as folder:
+    async with workspace(settings.home) as folder:
         async with _at_hand(blobs, prepared, folder) as work:
             if dry_run:
                 response.status_code = status.HTTP_200_OK
                 return _answer(await while_connected(request, run(TRY, work)))
             typed, outcome = await while_connected(request, run(CLEAN, work, folder))
-        store = storing(
+        keep = storing(
             session,
             viewer,
             blobs,
@@ -121,6 +121,12 @@ async def apply_recipe(
             folder=folder,
             quota_bytes=settings.uploads.quota_bytes,
         )
+
+        async def store() -> None:
+            # Long after it was first asked; what is seen now is of the storing transaction.
+            await lineage.require_joined(session, viewer, prepared)
+            await keep()
+
         row = await service.add_version(
             session, viewer, dataset_id, typed, store=store, idempotency=idempotency
         )
@@ -155,8 +161,11 @@ async def export_recipe(
     if form == "json":
         return chain.export(version)
     facts = await lineage.script_facts(session, viewer, dataset, chain)
-    run = request.app.state.tables.run
-    text = await run(SCRIPT, facts.start, facts.stages, facts.others)
+    # Waiting for a process must not hold a connection.
+    await session.close()
+    run = request.app.state.tables.share_of(viewer.user_id, looks=True).run
+    script = run(SCRIPT, facts.start, facts.stages, facts.others)
+    text = await while_connected(request, script)
     name = f"{display_name(dataset.name)}-version-{version}.py"
     headers = {"Content-Disposition": disposition(name), "X-Content-Type-Options": "nosniff"}
     return Response(text, media_type=SCRIPT_TYPE, headers=headers)

@@ -151,6 +151,29 @@ class VersionRepository(ScopedRepository[DatasetVersion]):
             )
         )
 
+    async def chain(self, dataset_id: int, version: int) -> list[DatasetVersion]:
+        """A version after all that recipes made it from, the upload first; columns are left out."""
+        made = (
+            select(DatasetVersion.id, DatasetVersion.origin, DatasetVersion.parent_version)
+            .where(DatasetVersion.dataset_id == dataset_id, DatasetVersion.version == version)
+            .cte(recursive=True)
+        )
+        parents = (
+            select(DatasetVersion.id, DatasetVersion.origin, DatasetVersion.parent_version)
+            .join(made, DatasetVersion.version == made.c.parent_version)
+            .where(DatasetVersion.dataset_id == dataset_id, made.c.origin == "recipe")
+        )
+        statement = (
+            self.scoped()
+            .where(DatasetVersion.id.in_(select(made.union_all(parents).c.id)))
+            .options(defer(DatasetVersion.columns, raiseload=True))
+            .order_by(DatasetVersion.version)
+        )
+        rows = list((await self.session.execute(statement)).scalars())
+        if not rows:
+            raise self.absent()
+        return rows
+
     async def page_of(
         self, dataset_id: int, page: PageRequest, signer: CursorSigner
     ) -> tuple[list[DatasetVersion], str | None]:

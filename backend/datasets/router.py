@@ -1,6 +1,7 @@
 """Datasets over HTTP: upload, read, download."""
 
 import pkgutil
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response, status
@@ -11,9 +12,12 @@ from backend.core.deps import PageDep, SessionDep, SettingsDep, SignerDep
 from backend.core.errors import Conflict
 from backend.core.etag import IfMatchDep, check_match, send_etag
 from backend.core.idempotency import IdempotencyDep
+from backend.core.limits import HEAVY_WORK
 from backend.core.schemas import Id, Page, StorableText, VersionNumber
 from backend.datasets import service, trash
 from backend.datasets.bodies import UPLOAD_BODY, read_again, received, sampled, version_out
+from backend.datasets.connection import while_connected
+from backend.datasets.processes import TableProcesses
 from backend.datasets.repository import DatasetRepository, TrashRepository, VersionRepository
 from backend.datasets.schemas import (
     DatasetFilter,
@@ -25,12 +29,16 @@ from backend.datasets.schemas import (
     SampleCreate,
     VersionOut,
 )
+from backend.storage.blobs import BlobStore
 from backend.tables import Dataset
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 
 PREVIEW_ROWS = 1_000
-READ_PREVIEW: Final = "backend.datasets.previews:read_preview"
+READ_PREVIEW: Final = "backend.datasets.previews:preview_json"
+READ_LARGE_PREVIEW: Final = "backend.datasets.previews:large_preview_json"
+# Text that may be read in this process, to show the beginning of a table.
+MOST_TEXT_HERE: Final = 64_000_000
 
 
 def _dataset_out(dataset: Dataset, fits: int = 0) -> DatasetOut:
@@ -48,7 +56,7 @@ def _dataset_out(dataset: Dataset, fits: int = 0) -> DatasetOut:
         content_digest=latest.content_digest,
         warnings=latest.warnings,
         fits=fits,
-        profile_state=latest.profile.state,
+        profile_state=latest.profile_state,
         created_by=dataset.creator.username,
         created_at=dataset.created_at,
         updated_at=latest.created_at,
@@ -72,7 +80,7 @@ async def create_dataset(
     response: Response,
 ) -> DatasetOut:
     """A CSV file, a zip of images with `labels.txt`, or a table as JSON, as a new dataset."""
-    async with received(request, session, viewer, settings) as got:
+    async with received(request, session, viewer, settings, idempotency) as got:
         got.require_name()
         row = await service.create_dataset(
             session,
@@ -192,7 +200,7 @@ async def create_version(
 ) -> VersionOut:
     """A file or table of the same kind as the next version of a dataset."""
     await service.writable_dataset(session, viewer, dataset_id)
-    async with received(request, session, viewer, settings) as got:
+    async with received(request, session, viewer, settings, idempotency) as got:
         row = await service.add_version(
             session,
             viewer,
@@ -267,18 +275,27 @@ async def read_version_again(
     return made
 
 
-@router.get("/{dataset_id}/versions/{version}/preview")
+@router.get("/{dataset_id}/versions/{version}/preview", response_model=PreviewOut)
 async def read_preview(
     request: Request,
     session: SessionDep,
     viewer: ViewerDep,
+    settings: SettingsDep,
     dataset_id: Id,
     version: VersionNumber,
     limit: Annotated[int, Query(ge=1, le=PREVIEW_ROWS)] = 100,
-) -> PreviewOut:
-    """The first rows."""
+) -> Response:
+    """The first rows; of long texts the beginning, and fewer rows where they are large."""
     row = await VersionRepository(session, viewer).get(dataset_id, version)
-    blobs = request.app.state.blobs
-    read = pkgutil.resolve_name(READ_PREVIEW)
-    preview: PreviewOut = await run_in_threadpool(read, blobs, row.parquet_sha256, row.rows, limit)
-    return preview
+    await session.close()  # reading files must not hold a database connection
+    asked = (row.parquet_sha256, row.rows, limit)
+    blobs: BlobStore = request.app.state.blobs
+    async with HEAVY_WORK:
+        read = partial(pkgutil.resolve_name(READ_PREVIEW), blobs, *asked, MOST_TEXT_HERE)
+        content = await run_in_threadpool(read)
+    if content is None:
+        tables: TableProcesses = request.app.state.tables
+        share = tables.share_of(viewer.user_id, looks=True)
+        work = share.run(READ_LARGE_PREVIEW, settings.files_url, *asked)
+        content = await while_connected(request, work)
+    return Response(content, media_type="application/json")

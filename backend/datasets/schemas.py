@@ -184,11 +184,12 @@ class VersionOut(Schema):
 
 
 class PreviewOut(Schema):
-    """The first rows of a version."""
+    """The first rows of a version; `is_cut` where long texts, or rows too large, are left out."""
 
     columns: list[str]
     rows: list[list[int | float | bool | str | None]]
     total_rows: int
+    is_cut: bool = False
 
 
 class ImageOut(Schema):

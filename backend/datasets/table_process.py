@@ -15,6 +15,7 @@ from backend.core.errors import AppError
 from backend.core.logs import bind_request, configure_logging
 from backend.datasets.workspaces import DiskFull, tells_full_disk
 from backend.jobs.children import die_with_parent
+from backend.storage.blobs import find_missing
 
 PRELOADED: Final = ("backend.datasets.contents", "backend.datasets.cleaning")
 # A process that grew beyond this ends with its work; its memory would not come back otherwise.
@@ -75,6 +76,8 @@ def _do(
             os._exit(OUT_OF_MEMORY)
         if isinstance(error, OSError) and tells_full_disk(error):
             return "refused", DiskFull()
+        if isinstance(error, FileNotFoundError) and (missing := find_missing(error)):
+            return "refused", missing
         return "failed", "".join(traceback.format_exception(error))
 
 

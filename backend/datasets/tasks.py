@@ -16,7 +16,7 @@ from backend.datasets import profile_attempts as attempts
 from backend.datasets.files import hold_files
 from backend.datasets.profile_attempts import ProfileClaim
 from backend.datasets.profile_queue import PROFILE_VERSION, ProfilePayload
-from backend.jobs.children import ChildDied, ChildFailed, Work
+from backend.jobs.children import ChildDied, ChildFailed, ChildTookTooLong, Work
 from backend.jobs.registry import WorkerContext, periodic, task
 from backend.jobs.retry import try_again, wait_before
 from backend.storage.blobs import BlobMissing
@@ -28,6 +28,7 @@ NICENESS: Final = 10
 REPORT_SECONDS: Final = 0.5
 WATCH_SECONDS: Final = 2.0
 NO_MEMORY: Final = "The profile's process was killed. It likely ran out of memory."
+NO_TIME: Final = "The profile took longer than {:,} seconds."
 NO_FILE: Final = "The dataset's file is missing or damaged. Upload it again."
 
 
@@ -62,6 +63,8 @@ async def profile_version(context: WorkerContext, body: bytes) -> None:
     except ChildFailed as failure:
         _log.error("profile failed", extra={**told, "trace": failure.trace})
         await _fail(context, held, f"The profile could not be computed: {failure.kind}.")
+    except ChildTookTooLong:
+        await _fail(context, held, NO_TIME.format(context.settings.uploads.max_seconds))
     except BlobMissing as missing:
         _log.error("file missing", extra={**told, "blob": str(missing)})
         await _fail(context, held, NO_FILE)
@@ -96,24 +99,36 @@ async def _run(context: WorkerContext, held: ProfileClaim) -> None:
         profile = folder / "profile.json"
         stored = context.blobs.local(held.parquet_sha256, folder)
         table = await asyncio.to_thread(stack.enter_context, stored)
-        await _compute(context, held, table, profile)
+        digest = await _compute(context, held, table, profile)
         async with transaction(context.sessions) as session:
             await hold_files(session)
             sha256 = await asyncio.to_thread(context.blobs.put_file, profile)
-            if not await attempts.succeed(session, held, sha256):
+            if not await attempts.succeed(session, held, sha256, digest):
                 raise ClaimLost
 
 
-async def _compute(context: WorkerContext, held: ProfileClaim, table: Path, profile: Path) -> None:
-    """Leave the profile in its file; the watch ends the child when nobody wants it any more."""
+async def _compute(
+    context: WorkerContext, held: ProfileClaim, table: Path, profile: Path
+) -> str | None:
+    """Leave the profile in its file; answers the content digest where the claim asks for it.
+
+    The watch ends the child when nobody wants the profile any more.
+    """
     request: dict[str, Any] = {
         "table": str(table),
         "profile": str(profile),
         "columns": held.columns,
+        "digest": held.wants_digest,
     }
     progress = _Progress(context, held)
     work = Work(PROFILE_PROGRAM, request, niceness=NICENESS)
-    await context.children.run_watched(work, progress.report, progress.watch)
+    # One table must not keep all others waiting.
+    limit = context.settings.uploads.max_seconds
+    answer = await context.children.run_watched(
+        work, progress.report, progress.watch, limit_seconds=limit
+    )
+    digest: str | None = answer.get("content_digest")
+    return digest
 
 
 class _Progress:

@@ -12,8 +12,8 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -50,8 +50,8 @@ def uploads_folder(home: Path) -> Path:
     return home.resolve() / "uploads"
 
 
-@contextmanager
-def workspace(home: Path) -> Iterator[Path]:
+@asynccontextmanager
+async def workspace(home: Path) -> AsyncIterator[Path]:
     """A folder for one upload; gone afterwards, whatever happened.
 
     Raises
@@ -59,11 +59,7 @@ def workspace(home: Path) -> Iterator[Path]:
     DiskFull
         Nothing more could be written, there or where the files are kept.
     """
-    root = uploads_folder(home)
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _locked(root, fcntl.LOCK_SH):
-        folder = Path(tempfile.mkdtemp(dir=root))
-        lock = _lock(folder, fcntl.LOCK_EX)
+    folder, lock = _make(home)
     try:
         yield folder
     except OSError as error:
@@ -71,8 +67,21 @@ def workspace(home: Path) -> Iterator[Path]:
             raise DiskFull from error
         raise
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
+        # Gigabytes take a while to go; a cancelled request does not end the thread.
+        await asyncio.shield(asyncio.to_thread(_remove, folder, lock))
+
+
+def _make(home: Path) -> tuple[Path, int]:
+    root = uploads_folder(home)
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _locked(root, fcntl.LOCK_SH):
+        folder = Path(tempfile.mkdtemp(dir=root))
+        return folder, _lock(folder, fcntl.LOCK_EX)
+
+
+def _remove(folder: Path, lock: int) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    os.close(lock)
 
 
 def sweep(home: Path) -> int:
@@ -87,8 +96,7 @@ def sweep(home: Path) -> int:
             with contextlib.suppress(BlockingIOError, FileNotFoundError, NotADirectoryError):
                 left.append((folder, _lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)))
     for folder, lock in left:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
+        _remove(folder, lock)
     return len(left)
 
 

@@ -1,5 +1,6 @@
 """Retraining with an uploaded file: it becomes the next version of the champion's dataset."""
 
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,9 +13,9 @@ from backend.core.access import Viewer
 from backend.core.errors import AppError, TooLarge, UnsupportedMediaType, field_error
 from backend.core.idempotency import Idempotency, fingerprint
 from backend.datasets.bodies import (
+    arriving,
     read_upload,
     receive_file,
-    require_announced_quota,
     split_options,
 )
 from backend.datasets.connection import body_of
@@ -45,6 +46,8 @@ class _Asked:
 
     data: RetrainRequest
     options: ReadOptions
+    # Of a file of images.
+    image_size: dict[str, int] | None
 
 
 async def read_request(request: Request, max_bytes: int) -> RetrainRequest:
@@ -91,20 +94,22 @@ async def retrain_with_file(
     idempotency: Idempotency,
 ) -> Retraining:
     """Check the file against the model, keep it as a version, and queue the retraining."""
-    # Whether it may be done at all, before a large body is read.
-    model = await service.retrainable_model(session, viewer, model_id)
-    champion = await service.champion_of(session, viewer, model)
-    champion_input = champion.fit.outcome["input_columns"][0]
-    await require_announced_quota(request, session, viewer, settings.uploads)
+    # Whether it may be done at all, before a large body is read; what is sent again was.
+    if not await idempotency.is_known(session, viewer):
+        model = await service.retrainable_model(session, viewer, model_id)
+        await service.champion_of(session, viewer, model)
+    counting = await arriving(request, session, viewer, settings.uploads, idempotency)
     await session.rollback()  # a slow upload must hold neither lock nor connection
-    with workspace(settings.home) as folder:
-        upload = await receive_file(request, folder, settings.uploads)
+    async with AsyncExitStack() as stack:
+        arrival = stack.enter_context(counting)
+        folder = await stack.enter_async_context(workspace(settings.home))
+        upload = await receive_file(request, arrival, folder, settings.uploads)
         options, others = split_options(upload.fields)
         data = _fields(others)
-        typed = await read_upload(request, upload, options, settings.uploads)
-        if typed.kind == "image" and champion_input["type"] == "image":
-            size = await request.app.state.tables.run(IMAGE_SIZE, folder)
-            require_same_images(size, champion_input)
+        typed = await read_upload(request, viewer, upload, options, settings.uploads)
+        size = None
+        if typed.kind == "image":
+            size = await request.app.state.tables.share_of(viewer.user_id).run(IMAGE_SIZE, folder)
         store = storing(
             session,
             viewer,
@@ -113,7 +118,7 @@ async def retrain_with_file(
             folder=folder,
             quota_bytes=settings.uploads.quota_bytes,
         )
-        asked = _Asked(data, options)
+        asked = _Asked(data, options, size)
         return await _start(session, viewer, model_id, asked, typed, store, idempotency)
 
 
@@ -134,6 +139,9 @@ async def _start(
         return await RetrainingRepository(session, viewer).get(made)
     model = await service.retrainable_model(session, viewer, model_id)
     champion = await service.champion_of(session, viewer, model)
+    champion_input = champion.fit.outcome["input_columns"][0]
+    if asked.image_size is not None and champion_input["type"] == "image":
+        require_same_images(asked.image_size, champion_input)
     require_fitting_data(typed.columns, typed.rows, champion.fit.outcome, "file")
     once = Idempotency(route=idempotency.route, key=None)
     version = await add_version(

@@ -20,7 +20,7 @@ from backend.science.csv_table import (
 )
 from backend.science.predict import predict_features
 from backend.science.rows import WANTED, Kind
-from backend.science.tables.inference import trimmed
+from backend.science.tables.inference import ISO_DAY, trimmed
 
 PREDICTION: Final = "prediction"
 SECONDS_PER_DAY: Final = 86_400
@@ -112,6 +112,7 @@ def _typed(text: pl.Series, kind: str) -> pl.Series:
 
 def _days(bare: pl.Series) -> pl.Series:
     """Days since 1970 of dates and instants in ISO 8601."""
+    bare = bare.set(~bare.str.contains(ISO_DAY), None)
     instants = bare.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
     utc = bare.str.strip_suffix("Z")
     for pattern in DATETIME_FORMATS:

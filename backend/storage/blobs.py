@@ -21,6 +21,8 @@ from backend.core.errors import Unavailable
 CHUNK_BYTES = 1 << 20
 DAMAGED = "is damaged: its bytes have another sha256"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+# Its path in a local store, as libraries write it into their errors.
+_LOCAL_PATH = re.compile(r"/([0-9a-f]{2})/(\1[0-9a-f]{62})(?![0-9a-f])")
 
 
 class BlobMissing(Unavailable):
@@ -39,6 +41,12 @@ class BlobMissing(Unavailable):
 
     def __str__(self) -> str:
         return f"{self.digest} {self.why}"
+
+
+def find_missing(error: FileNotFoundError) -> BlobMissing | None:
+    """The blob that the error is about, which was removed after `local` had found it."""
+    found = _LOCAL_PATH.search(str(error))
+    return None if found is None else BlobMissing(found[2])
 
 
 def digest_of(path: Path) -> str:

@@ -1,12 +1,16 @@
 """Datasets and their immutable versions."""
 
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Text, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from backend.tables.base import BigId, BigRef, CreatedAt, Instant, Table
 from backend.tables.user import User
+
+# Before a content digest of an earlier release, until the profile's job computed it anew.
+OLD_DIGEST: Final = "v1:"
+_NONE: Final = text("'[]'")
 
 
 class Dataset(Table):
@@ -57,7 +61,8 @@ class DatasetVersion(Table):
     sha256: Mapped[str]
     # Key of the typed Parquet file in the blob store.
     parquet_sha256: Mapped[str]
-    # sha256 of the typed content: equal for equal tables whatever the file format.
+    # sha256 of the typed content: equal for equal tables whatever the file format, unless one of
+    # them begins with OLD_DIGEST.
     content_digest: Mapped[str]
     # Rows of a table, or images; an image's row holds its bytes and its label.
     rows: Mapped[int] = mapped_column(BigInteger)
@@ -68,7 +73,7 @@ class DatasetVersion(Table):
     suggested_target: Mapped[dict[str, Any] | None]
     warnings: Mapped[list[str]]
     # What each column seems to be and is not quite, with the step that would mend it.
-    doubts: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
+    doubts: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default=_NONE)
     # How an upload was read: format, compression, encoding, delimiter, sheet.
     source: Mapped[dict[str, Any] | None]
     # The steps that made it from its parent, where it was not uploaded.
@@ -77,12 +82,18 @@ class DatasetVersion(Table):
     # The version whose recipe was applied again.
     replay_of: Mapped[int | None]
     # Versions of other datasets that a step joined, as dataset_id and version.
-    inputs: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
+    inputs: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default=_NONE)
     created_by: Mapped[BigRef] = mapped_column(ForeignKey("users.id"), index=True)
     created_at: Mapped[CreatedAt]
 
     creator: Mapped[User] = relationship(lazy="raise")
-    profile: Mapped["DatasetProfile"] = relationship(lazy="raise", back_populates="version")
+    # None where the previous release made the version; a chore queues it.
+    profile: Mapped["DatasetProfile | None"] = relationship(lazy="raise", back_populates="version")
+
+    @property
+    def profile_state(self) -> str:
+        """How far the profile is."""
+        return "queued" if self.profile is None else self.profile.state
 
 
 class DatasetProfile(Table):

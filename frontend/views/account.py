@@ -10,8 +10,9 @@ from frontend.account_history import draw_history
 from frontend.account_profile import draw_password, draw_profile
 from frontend.account_sessions import draw_sessions
 from frontend.account_tokens import draw_tokens
+from frontend.address import draw_tabs
 from frontend.state import state
-from frontend.widgets import errors_shown, page_title
+from frontend.widgets import page_title
 
 TABS: Final[dict[str, Callable[[], None]]] = {
     "Profile": draw_profile,
@@ -31,9 +32,4 @@ def draw() -> None:
     shown = dict(TABS)
     if not ways_in.options().password:
         del shown["Password"]
-    # Only the open tab is drawn: the others ask the API for nothing.
-    tabs = st.tabs(list(shown), key="part", bind="query-params")
-    for tab, (name, draw_tab) in zip(tabs, shown.items(), strict=True):
-        if tab.open:
-            with tab, errors_shown(f"part_{name}"):
-                draw_tab()
+    draw_tabs(shown, key="part")

@@ -6,13 +6,14 @@ from typing import Final
 import streamlit as st
 
 from frontend import identity, text
+from frontend.address import draw_tabs
 from frontend.admin_audit import draw_audit
 from frontend.admin_jobs import draw_jobs
 from frontend.admin_retraining import draw_retraining
 from frontend.admin_service_accounts import draw_service_accounts
 from frontend.admin_users import draw_users
 from frontend.state import state
-from frontend.widgets import errors_shown, page_title
+from frontend.widgets import page_title
 
 TABS: Final[dict[str, Callable[[], None]]] = {
     "Users": draw_users,
@@ -34,9 +35,4 @@ def draw() -> None:
     )
     if notice := state.pop("notice"):
         st.success(text.plain(notice))
-    # Only the open tab is drawn: the others ask the API for nothing.
-    tabs = st.tabs(list(TABS), key="section", bind="query-params")
-    for tab, (name, draw_tab) in zip(tabs, TABS.items(), strict=True):
-        if tab.open:
-            with tab, errors_shown(f"section_{name}"):
-                draw_tab()
+    draw_tabs(TABS, key="section")

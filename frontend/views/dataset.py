@@ -7,6 +7,7 @@ import streamlit as st
 from backend.datasets.profile_schemas import ProfileOut
 from backend.datasets.schemas import DatasetOut
 from frontend import identity, permission, queries, text
+from frontend.address import draw_tabs
 from frontend.client import NotThere
 from frontend.dataset_content import draw_content
 from frontend.dataset_deletion import draw_deletion
@@ -14,6 +15,7 @@ from frontend.dataset_downloads import draw_downloads
 from frontend.dataset_profile import draw_profile
 from frontend.dataset_progress import draw_progress
 from frontend.dataset_recipe import draw_recipe
+from frontend.dataset_trash import draw_in_trash
 from frontend.dataset_uses import draw_uses
 from frontend.dataset_versions import draw_versions
 from frontend.members import draw_member_table
@@ -23,7 +25,7 @@ from frontend.permission import Access
 from frontend.project_filter import draw_project_line
 from frontend.share import draw_share
 from frontend.state import state
-from frontend.widgets import errors_shown, not_there, page_title
+from frontend.widgets import not_there, page_title
 
 
 def draw() -> None:
@@ -38,14 +40,26 @@ def draw() -> None:
     try:
         dataset = api.dataset(dataset_id)
         version = number_parameter("v") or dataset.latest_version
+        if version > dataset.latest_version:
+            _draw_missing_version(dataset, version)
+            return
         profile = queries.profile(api, dataset_id, version)
         access = permission.access_to(dataset.project_id)
     except NotThere:
         page_title(f"Dataset {dataset_id}")
-        not_there("dataset", dataset_id)
+        if not draw_in_trash(dataset_id):
+            not_there("dataset", dataset_id)
         return
     _draw_header(dataset, version, profile, access)
     _draw_tabs(dataset, version, profile, access)
+
+
+def _draw_missing_version(dataset: DatasetOut, version: int) -> None:
+    page_title(text.plain(dataset.name))
+    latest = dataset.latest_version
+    known = "version 1 only" if latest == 1 else f"1 to {latest}"
+    st.error(f"Dataset {dataset.id} has no version {version}; it has {known}.")
+    link(PageName.DATASET, f"To version {latest}, the latest", id=dataset.id)
 
 
 def _draw_header(dataset: DatasetOut, version: int, profile: ProfileOut, access: Access) -> None:
@@ -68,15 +82,22 @@ def _draw_header(dataset: DatasetOut, version: int, profile: ProfileOut, access:
     if version != dataset.latest_version:
         link(PageName.DATASET, f"To version {dataset.latest_version}, the latest", id=dataset.id)
     draw_progress(dataset.id, version, profile)
-    _draw_first_warning(profile)
+    _draw_first_warning(dataset, version, profile)
 
 
-def _draw_first_warning(profile: ProfileOut) -> None:
-    if not profile.warnings:
-        return
-    first, count = text.plain(profile.warnings[0]), len(profile.warnings)
-    others = text.counted(count - 1, "more warning")
-    st.warning(first + (f"  \n{others} in the tab Profile." if count > 1 else ""))
+def _draw_first_warning(dataset: DatasetOut, version: int, profile: ProfileOut) -> None:
+    """Warnings are those of the version, as in the lists; the statistics add remarks."""
+    warnings = dataset.warnings
+    if version != dataset.latest_version:
+        warnings = identity.datasets_api().version(dataset.id, version).warnings
+    remarks = len(set(profile.warnings) - set(warnings))
+    more = [text.counted(len(warnings) - 1, "more warning")] if len(warnings) > 1 else []
+    more += [text.counted(remarks, "remark")] if remarks else []
+    others = f"{' and '.join(more)} in the tab Profile." if more else ""
+    if warnings:
+        st.warning(text.plain(warnings[0]) + (f"  \n{others}" if others else ""))
+    elif others:
+        st.caption(others)
 
 
 def _draw_tabs(dataset: DatasetOut, version: int, profile: ProfileOut, access: Access) -> None:
@@ -88,12 +109,7 @@ def _draw_tabs(dataset: DatasetOut, version: int, profile: ProfileOut, access: A
         "Share": lambda: _draw_sharing(access, dataset_item(dataset.id, dataset.name)),
         "Used by": lambda: draw_uses(dataset),
     }
-    # Only the open tab is drawn: the others ask the API for nothing.
-    tabs = st.tabs(list(draws), key="tab", bind="query-params")
-    for tab, (name, draw_tab) in zip(tabs, draws.items(), strict=True):
-        if tab.open:
-            with tab, errors_shown(f"tab_{name}"):
-                draw_tab()
+    draw_tabs(draws)
 
 
 def _draw_sharing(access: Access, item: Movable) -> None:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from backend.datasets.schemas import DatasetOut
 from frontend import identity, permission, text
+from frontend.address import in_address
 from frontend.dataset_trash import draw_trash
 from frontend.datasets_client import DatasetQuery
 from frontend.pages import PageName, go
@@ -72,22 +73,21 @@ def _draw_upload() -> None:
 def _draw_filters(names: dict[int, str], *, may_write: bool) -> DatasetQuery:
     with st.container(horizontal=True, vertical_alignment="bottom", key="dataset_filters"):
         name = st.text_input(
-            "Name", key="dataset_name", placeholder="contains …", bind="query-params"
+            "Name", placeholder="contains …", **in_address("dataset_name", usual="")
         )
         kind = st.selectbox(
-            "Kind", KINDS, index=None, key="kind", placeholder="any", bind="query-params"
+            "Kind", KINDS, index=None, placeholder="any", **in_address("kind", KINDS)
         )
         project_id = draw_project_filter(names)
         sort = st.selectbox(
             "Order",
             list(SORTS),
             format_func=lambda key: SORTS[key],
-            key="datasets_order",
-            bind="query-params",
+            **in_address("datasets_order", SORTS, usual=next(iter(SORTS))),
         )
     with st.container(horizontal=True, key="dataset_toggles"):
-        mine = st.toggle("Only mine", key="my_datasets", bind="query-params")
-        trashed = may_write and st.toggle("Trash", key="trash", bind="query-params")
+        mine = st.toggle("Only mine", **in_address("my_datasets", usual=False))
+        trashed = may_write and st.toggle("Trash", **in_address("trash", usual=False))
     return DatasetQuery(
         project_id=project_id,
         name_contains=name.strip(),

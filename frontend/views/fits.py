@@ -8,6 +8,7 @@ import streamlit as st
 
 from backend.fits.schemas import FitOut
 from frontend import identity, permission, queries, text
+from frontend.address import in_address
 from frontend.client import Api, FitQuery
 from frontend.datasets_client import DatasetQuery
 from frontend.fit_data import data_of, draw_why_no_rerun
@@ -54,28 +55,26 @@ def _draw_filters(names: dict[int, str]) -> FitQuery:
     datasets = {entry.id: entry.name for entry in known}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         fit_state = st.selectbox(
-            "State", STATES, index=None, key="state", placeholder="any", bind="query-params"
+            "State", STATES, index=None, placeholder="any", **in_address("state", STATES)
         )
         estimator = st.selectbox(
             "Estimator",
             list(titles),
             index=None,
             format_func=lambda name: titles.get(name, name),
-            key="estimator",
             placeholder="any",
-            bind="query-params",
+            **in_address("estimator", titles),
         )
         dataset_id = st.selectbox(
             "Dataset",
             list(datasets),
             index=None,
             format_func=lambda number: f"{number} · {datasets.get(number, '')}",
-            key="dataset",
             placeholder="any",
-            bind="query-params",
+            **in_address("dataset", datasets),
         )
         project_id = draw_project_filter(names)
-        mine = st.toggle("Only mine", key="mine", bind="query-params")
+        mine = st.toggle("Only mine", **in_address("mine", usual=False))
     return FitQuery(
         state=fit_state,
         estimator=estimator,

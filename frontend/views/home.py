@@ -3,12 +3,15 @@
 import streamlit as st
 
 from backend.accounts.schemas import UserOut
+from backend.datasets.schemas import DatasetOut
 from backend.fits.schemas import FitOut
-from frontend import identity, permission, text, ways_in
+from frontend import identity, permission, queries, text, ways_in
+from frontend import recipe_drafts as drafts
 from frontend.client import FitQuery, NotThere
 from frontend.datasets_client import DatasetQuery
 from frontend.fit_form import fit_form
 from frontend.pages import PageName, go, link, mlflow_address
+from frontend.recipe_sentences import sentence
 from frontend.state import Chosen, state
 from frontend.uploads import (
     FORMATS,
@@ -20,6 +23,7 @@ from frontend.uploads import (
 from frontend.widgets import errors_shown, is_unfinished, page_title, plot_image, state_badge
 
 LAST_FITS = 6
+SHOWN_WARNINGS = 5
 RUNNING_SECONDS = 3
 THUMBNAIL = (560, 420)
 CARDS_IN_A_ROW = 3
@@ -68,7 +72,7 @@ def _draw_main_job() -> None:
     if chosen is not None:
         _draw_form(chosen)
         return
-    st.markdown("**Drop a CSV file here.** Two steps to the first plot.")
+    st.markdown("**Drop a file here.** Two steps to the first plot.")
     project_id = choose_project("home")
     dataset = draw_upload("home", project_id=project_id)
     with st.container(horizontal=True, vertical_alignment="center", key="upload_formats"):
@@ -94,11 +98,30 @@ def _draw_form(chosen: Chosen) -> None:
         except NotThere:
             state.chosen = None
             st.rerun()
-        for warning in dataset.warnings[:5]:
-            st.warning(text.plain(warning))
+        _draw_warnings(dataset, chosen.version, may_edit=access.may_edit)
         permission.draw_why_not(access)
         if access.may_edit:
             fit_form(dataset, chosen.version)
+
+
+def _draw_warnings(dataset: DatasetOut, version: int, *, may_edit: bool) -> None:
+    """What may be wrong, each with the step that mends it, where there is one."""
+    if not dataset.warnings:
+        return
+    doubts = queries.profile(identity.datasets_api(), dataset.id, version).doubts
+    steps = {doubt.message: doubt.step for doubt in doubts}
+    for at, warning in enumerate(dataset.warnings[:SHOWN_WARNINGS]):
+        with st.container(horizontal=True, vertical_alignment="center", key=f"home_warning_{at}"):
+            st.warning(text.plain(warning))
+            step = steps.get(warning)
+            if step is None or not may_edit:
+                continue
+            hint = text.plain(f"{sentence(step)}: a step in the recipe")
+            if st.button("Fix it", key=f"home.fix.{at}", help=hint):
+                recipe = drafts.recipe_of(dataset.id, version)
+                if step not in recipe.steps:
+                    drafts.add(recipe, step)
+                go(PageName.DATASET, id=dataset.id, v=version, tab=drafts.RECIPE_TAB)
 
 
 def _draw_history() -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from backend.registry.schemas import CHALLENGER, CHAMPION, ModelOut
 from frontend import identity, permission, text
+from frontend.address import draw_tabs
 from frontend.batch import draw_batch
 from frontend.client import NotThere
 from frontend.model_code import draw_code
@@ -116,12 +117,7 @@ def _draw_tabs(model: ModelOut, access: Access) -> None:
     }
     if model.kind == "image":
         del draws["Batch"]
-    # Only the open tab is drawn: the others ask the API for nothing.
-    tabs = st.tabs(list(draws), key="tab", bind="query-params")
-    for tab, (name, draw_tab) in zip(tabs, draws.items(), strict=True):
-        if tab.open:
-            with tab, errors_shown(f"tab_{name}"):
-                draw_tab()
+    draw_tabs(draws)
 
 
 def _draw_retraining(model: ModelOut, access: Access) -> None:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from backend.registry.schemas import CHALLENGER, ChampionOut, ModelOut
 from frontend import identity, permission, text
+from frontend.address import in_address
 from frontend.models_client import ModelQuery
 from frontend.pages import PageName, go
 from frontend.project_filter import draw_project_filter
@@ -45,18 +46,15 @@ def draw() -> None:
 
 def _draw_filters(names: dict[int, str]) -> ModelQuery:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input(
-            "Name", key="model_name", placeholder="contains …", bind="query-params"
-        )
+        name = st.text_input("Name", placeholder="contains …", **in_address("model_name", usual=""))
         project_id = draw_project_filter(names)
         sort = st.selectbox(
             "Order",
             list(SORTS),
             format_func=lambda key: SORTS[key],
-            key="order",
-            bind="query-params",
+            **in_address("order", SORTS, usual=next(iter(SORTS))),
         )
-        mine = st.toggle("Only mine", key="my_models", bind="query-params")
+        mine = st.toggle("Only mine", **in_address("my_models", usual=False))
     return ModelQuery(
         project_id=project_id, name_contains=name.strip(), mine=mine, sort=sort, limit=MOST_MODELS
     )

@@ -1,11 +1,13 @@
 """One project: what is in it, who sees it, and its settings."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import streamlit as st
 
 from frontend import permission, text
+from frontend.address import draw_tabs
 from frontend.client import NotThere
 from frontend.members import draw_members
 from frontend.pages import PageName, link, number_parameter
@@ -13,7 +15,7 @@ from frontend.permission import Access
 from frontend.project_content import draw_content
 from frontend.project_settings import draw_settings
 from frontend.state import state
-from frontend.widgets import errors_shown, not_there, page_title
+from frontend.widgets import not_there, page_title
 
 YOUR_ROLE: Final = {
     "owner": "You own it.",
@@ -74,9 +76,4 @@ def _draw_tabs(access: Access) -> None:
         "Members": draw_members,
         "Settings": draw_settings,
     }
-    # Only the open tab is drawn: the others ask the API for nothing.
-    tabs = st.tabs(list(draws), key="tab", bind="query-params")
-    for tab, (name, draw_tab) in zip(tabs, draws.items(), strict=True):
-        if tab.open:
-            with tab, errors_shown(f"tab_{name}"):
-                draw_tab(access)
+    draw_tabs({name: partial(draw_tab, access) for name, draw_tab in draws.items()})

@@ -7,6 +7,7 @@ import streamlit as st
 
 from backend.projects.schemas import ProjectOut
 from frontend import identity, permission, text
+from frontend.address import in_address
 from frontend.client import ApiError, SignedOut
 from frontend.dialogs import close_dialog, confirmed, is_open, open_dialog
 from frontend.pages import PageName, go
@@ -55,19 +56,20 @@ def draw() -> None:
 def _draw_filters() -> ProjectQuery:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input(
-            "Name", key="project_name", placeholder="contains …", bind="query-params"
+            "Name", placeholder="contains …", **in_address("project_name", usual="")
         )
-        shown = st.selectbox("Show", list(ARCHIVED), key="shown", bind="query-params")
+        shown = st.selectbox(
+            "Show", list(ARCHIVED), **in_address("shown", ARCHIVED, usual=next(iter(ARCHIVED)))
+        )
         sort = st.selectbox(
             "Order",
             list(SORTS),
             format_func=lambda key: SORTS[key],
-            key="projects_order",
-            bind="query-params",
+            **in_address("projects_order", SORTS, usual=next(iter(SORTS))),
         )
         mine = False
         if identity.current_user().role.value == "admin":  # the others see no more than theirs
-            mine = st.toggle("Only mine", key="my_projects", bind="query-params")
+            mine = st.toggle("Only mine", **in_address("my_projects", usual=False))
     return ProjectQuery(name.strip(), ARCHIVED[shown], mine, sort)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.util import CommandError
 from sqlalchemy.dialects import postgresql
 
 revision: str = "0005"
@@ -15,10 +16,9 @@ depends_on: str | Sequence[str] | None = None
 def upgrade() -> None:
     op.add_column("datasets", sa.Column("purged_at", sa.DateTime(timezone=True), nullable=True))
     for name in ("doubts", "inputs"):
-        # Existing versions have none; new ones always say.
+        # The previous release, which may still run, says neither.
         column = sa.Column(name, postgresql.JSONB(), nullable=False, server_default="[]")
         op.add_column("dataset_versions", column)
-        op.alter_column("dataset_versions", name, server_default=None)
     op.add_column("dataset_versions", sa.Column("source", postgresql.JSONB(), nullable=True))
     op.add_column("dataset_versions", sa.Column("replay_of", sa.Integer(), nullable=True))
     op.create_index(op.f("ix_dataset_versions_created_by"), "dataset_versions", ["created_by"])
@@ -49,15 +49,31 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("dataset_version_id", name=op.f("pk_dataset_profiles")),
     )
-    # A chore of the worker computes what is queued.
+    # A chore of the worker computes what is queued, and with it the digest that is marked here:
+    # until now it was of another algorithm, so it compares with none of today's.
     op.execute(
         "insert into dataset_profiles "
         "(dataset_version_id, state, progress, progress_message, attempt) "
         "select id, 'queued', 0, '', 0 from dataset_versions"
     )
+    op.execute(
+        "update dataset_versions v set content_digest = 'v1:' || content_digest "
+        "from datasets d where d.id = v.dataset_id and d.kind = 'table'"
+    )
 
 
 def downgrade() -> None:
+    purged = sa.text("select count(*) from datasets where purged_at is not null")
+    if count := op.get_bind().execute(purged).scalar_one():
+        raise CommandError(
+            f"{count} datasets are purged: their files are gone. Revision 0004 cannot say so and "
+            "would offer to restore them. Restore a backup from before the upgrade, or remove "
+            "these datasets and what refers to them first."
+        )
+    op.execute(
+        "update dataset_versions set content_digest = substr(content_digest, 4) "
+        "where content_digest like 'v1:%'"
+    )
     op.drop_table("dataset_profiles")
     op.drop_index(op.f("ix_dataset_versions_created_by"), "dataset_versions")
     for name in ("replay_of", "source", "inputs", "doubts"):

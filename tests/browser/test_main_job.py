@@ -148,7 +148,7 @@ def test_deep_link_survives_sign_in_and_back_leads_home(
     _expect_drawn_plot(anonymous)
     assert anonymous.url == fit
     page.go_back()
-    expect(page.get_by_text("Drop a CSV file here.")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("Drop a file here.")).to_be_visible(timeout=PATIENCE_MS)
 
 
 def test_anonymous_browser_at_mlflow_comes_to_the_sign_in_and_back(

@@ -42,7 +42,7 @@ def page(stack: Stack, browser: Browser) -> Iterator[Page]:
     opened.get_by_label("User name").fill(USERNAME)
     opened.get_by_label("Password", exact=True).fill(PASSWORD)
     opened.keyboard.press("Enter")
-    expect(opened.get_by_text("Drop a CSV file here.")).to_be_visible()
+    expect(opened.get_by_text("Drop a file here.")).to_be_visible()
     # The cookie follows the page; an address typed before that asks for the password again.
     while not any(cookie["name"] == COOKIE for cookie in context.cookies()):
         opened.wait_for_timeout(100)

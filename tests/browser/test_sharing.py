@@ -56,7 +56,7 @@ def open_as(
         page.get_by_label("User name").fill(username)
         page.get_by_label("Password", exact=True).fill(PASSWORD)
         page.keyboard.press("Enter")
-        expect(page.get_by_text("Drop a CSV file here.")).to_be_visible()
+        expect(page.get_by_text("Drop a file here.")).to_be_visible()
         # The cookie follows the page; an address typed before that asks for the password again.
         while not any(cookie["name"] == COOKIE for cookie in context.cookies()):
             page.wait_for_timeout(100)

@@ -1,6 +1,7 @@
 """Links to files: for a short time, for one file, and for as long as their maker may read it."""
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -98,6 +99,18 @@ async def test_link_of_a_token_ends_with_the_token(
     assert (await anonymous.get(link)).status_code == 404
 
 
+async def test_link_of_a_sign_in_ends_with_it(
+    sign_in: SignIn, anonymous: httpx.AsyncClient
+) -> None:
+    ada, again = await sign_in("ada"), await sign_in("ada")
+    path = await _table(ada)
+    link, other = await _link(ada, path), await _link(again, path)
+    assert (await anonymous.get(link)).content == TABLE
+    assert (await ada.post(f"{V1}/auth/logout")).status_code == 204
+    assert refused(await anonymous.get(link)) == (404, "not_found")
+    assert (await anonymous.get(other)).content == TABLE
+
+
 async def test_expired_changed_and_foreign_links_are_none(
     sign_in: SignIn, anonymous: httpx.AsyncClient, settings: Settings
 ) -> None:
@@ -106,7 +119,7 @@ async def test_expired_changed_and_foreign_links_are_none(
     link = await _link(ada, path)
     signer = LinkSigner(settings.secrets.token_keys)
     claims = signer.decode(link.rpartition("/")[2])
-    late = Claims(*[*_fields(claims)[:-1], int(time.time())])
+    late = replace(claims, expires=int(time.time()))
     foreign = LinkSigner(["another key, which nobody here has ever had"])
     for token in (signer.encode(late), foreign.encode(claims), "gd_", "gd_x", "x", "gd_%00"):
         answer = await anonymous.get(f"{V1}/downloads/{token}")
@@ -116,10 +129,6 @@ async def test_expired_changed_and_foreign_links_are_none(
         other = "A" if text[position] != "A" else "B"
         changed = start + text[:position] + other + text[position + 1 :]
         assert (await anonymous.get(changed)).status_code == 404, position
-
-
-def _fields(claims: Claims) -> list[Any]:
-    return [getattr(claims, name) for name in claims.__dataclass_fields__]
 
 
 def test_earlier_key_still_counts() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import time
@@ -11,9 +12,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from backend.core.errors import Unprocessable
+from backend.core.errors import TooManyRequests, Unprocessable
 from backend.core.logs import bind_request
-from backend.datasets.processes import TableProcesses, TooMuchMemory, TooMuchTime, Unreadable
+from backend.datasets.processes import (
+    ASKED_AT_MOST,
+    TableProcesses,
+    TooMuchMemory,
+    TooMuchTime,
+    Unreadable,
+)
 from backend.datasets.workspaces import DiskFull
 from backend.settings import UploadSettings
 
@@ -64,8 +71,15 @@ async def test_crash_is_told_and_the_next_work_goes_on(tables: TableProcesses) -
     assert await tables.run(f"{WORK}:echo", 1) == 1
 
 
+async def test_spare_that_died_meanwhile_is_nobodys_error(tables: TableProcesses) -> None:
+    spare = await tables.run(f"{WORK}:process_id")
+    os.kill(spare, signal.SIGKILL)
+    await _gone(spare)
+    assert await tables.run(f"{WORK}:process_id") != spare
+
+
 async def test_work_over_its_time_is_ended(tmp_path: Path) -> None:
-    tables = TableProcesses(UploadSettings(max_seconds=5))
+    tables = TableProcesses(UploadSettings(max_seconds=10))
     mark = tmp_path / "started"
     try:
         with pytest.raises(TooMuchTime):
@@ -107,6 +121,41 @@ async def test_two_hundred_pieces_of_work_leak_nothing(tables: TableProcesses) -
         await tables.run(f"{WORK}:echo", b"x" * 10_000)
     assert me.num_fds() <= before[0] + 2
     assert len(me.children()) <= before[1]
+
+
+async def test_one_user_takes_one_process_and_few_places(
+    tables: TableProcesses, tmp_path: Path
+) -> None:
+    marks = [tmp_path / f"started-{number}" for number in range(ASKED_AT_MOST)]
+    ada = tables.share_of(1)
+    asked = [asyncio.create_task(ada.run(f"{WORK}:sleep", 60, mark)) for mark in marks]
+    await _written(marks[0])
+    with pytest.raises(TooManyRequests) as refused:
+        await tables.share_of(1).run(f"{WORK}:echo", 1)
+    assert refused.value.headers == {"Retry-After": "5"}
+    assert await tables.share_of(2).run(f"{WORK}:echo", 2) == 2
+    assert await tables.share_of(1, looks=True).run(f"{WORK}:echo", 3) == 3
+    assert not any(mark.exists() for mark in marks[1:])
+    for one in asked:
+        one.cancel()
+    await asyncio.gather(*asked, return_exceptions=True)
+    assert await tables.share_of(1).run(f"{WORK}:echo", 4) == 4
+
+
+async def test_whoever_looks_leaves_a_process_to_whoever_keeps(
+    tables: TableProcesses, tmp_path: Path
+) -> None:
+    marks = [tmp_path / f"started-{user}" for user in range(4)]
+    looking = [
+        asyncio.create_task(tables.share_of(user, looks=True).run(f"{WORK}:sleep", 60, mark))
+        for user, mark in enumerate(marks)
+    ]
+    await _written(marks[0])
+    assert await asyncio.wait_for(tables.share_of(9).run(f"{WORK}:echo", 1), 15) == 1
+    assert not any(mark.exists() for mark in marks[1:])
+    for one in looking:
+        one.cancel()
+    await asyncio.gather(*looking, return_exceptions=True)
 
 
 OWNER = """

@@ -1,6 +1,7 @@
 """The worker computes profiles: fenced, tried again, and only while somebody wants them."""
 
 import asyncio
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,20 @@ async def test_killed_child_is_tried_again(
     await profile_version(context, _job(version_id))
     done = await _profile(ada, url)
     assert (done["state"], done["columns"][3]["distinct"]) == ("ready", 1_000_000)
+
+
+async def test_profile_over_its_time_fails(
+    ada: httpx.AsyncClient, sessions: SessionFactory, context: WorkerContext, tmp_path: Path
+) -> None:
+    url, version_id = await _large(ada, sessions, context, tmp_path)
+    uploads = context.settings.uploads.model_copy(update={"max_seconds": 1})
+    settings = context.settings.model_copy(update={"uploads": uploads})
+    await profile_version(dataclasses.replace(context, settings=settings), _job(version_id))
+    failed = await _profile(ada, url)
+    assert (failed["state"], failed["message"]) == (
+        "failed",
+        "The profile took longer than 1 seconds.",
+    )
 
 
 async def test_worker_that_stops_gives_the_profile_back(

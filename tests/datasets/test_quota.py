@@ -8,6 +8,8 @@ from fastapi import FastAPI
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from backend.datasets import bodies
+from backend.datasets.files import FILES_LOCK, QUOTA_LOCK, hold_quota, try_lock_files
 from backend.settings import Settings
 from backend.tables import Dataset, DatasetVersion
 from tests.conftest import SignIn
@@ -95,3 +97,27 @@ async def test_recipe_counts_as_well(sign_in: SignIn) -> None:
     steps = {"steps": [{"kind": "rename", "columns": {"x": "z"}}]}
     refused = await ada.post(f"{path}/versions/1/recipe", json=steps)
     assert (refused.status_code, refused.json()["code"]) == (413, "quota_exceeded")
+
+
+@pytest.mark.usefixtures("small_quota")
+async def test_upload_sent_again_with_its_key_is_the_same_though_the_quota_is_full(
+    sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "FORM_OVERHEAD", 300)  # so that a small body counts
+    ada = await sign_in("ada")
+    key = {"Idempotency-Key": "once"}
+    files = {"file": ("x.csv", _table(900))}
+    first, second = [await ada.post(URL, files=files, headers=key) for _ in range(2)]
+    assert (first.status_code, second.status_code) == (201, 201), second.text
+    assert first.json()["id"] == second.json()["id"]
+    other = await ada.post(URL, files=files, headers={"Idempotency-Key": "another"})
+    assert (other.status_code, other.json()["code"]) == (413, "quota_exceeded")
+
+
+async def test_no_user_takes_the_lock_of_all_files(
+    sessions: async_sessionmaker[AsyncSession],
+) -> None:
+    async with sessions() as one, sessions() as other:
+        await hold_quota(one, QUOTA_LOCK ^ FILES_LOCK)
+        assert await try_lock_files(other)
+        await hold_quota(one, 2**40)

@@ -2,6 +2,10 @@
 
 import gzip
 import io
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,6 +13,7 @@ import polars as pl
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from backend.datasets.files import at_hand
 from backend.settings import Settings
 from backend.storage.blobs import BlobStore
 from backend.tables import DatasetProfile, DatasetVersion
@@ -183,3 +188,38 @@ async def _version_id(session: AsyncSession, dataset_id: int) -> int:
         DatasetVersion.__table__.select().where(DatasetVersion.dataset_id == dataset_id)
     )
     return int(found.one().id)
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [("a" * 501 + ",b", "more than 500 characters"), ("a,a\u200b", "stands twice")],
+)
+async def test_column_names_that_no_step_could_name_are_refused(
+    sign_in: SignIn, header: str, said: str
+) -> None:
+    ada = await sign_in("ada")
+    refused = await _send(ada, f"{header}\n1,2\n".encode())
+    assert refused.status_code == 422
+    assert said in refused.json()["detail"]
+    assert len(refused.text) < 2_000
+
+
+async def test_stored_file_is_fetched_beside_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = BlobStore(str(tmp_path / "files"))
+    (tmp_path / "x.csv").write_bytes(b"x\n1\n")
+    digest = blobs.put_file(tmp_path / "x.csv")
+    threads: list[int] = []
+    local = blobs.local
+
+    @contextmanager
+    def watched(digest: str, folder: Path) -> Iterator[Path]:
+        threads.append(threading.get_ident())
+        with local(digest, folder) as path:
+            yield path
+
+    monkeypatch.setattr(blobs, "local", watched)
+    async with at_hand(blobs, digest, tmp_path) as path:
+        assert path.read_bytes() == b"x\n1\n"
+    assert threads != [threading.get_ident()]

@@ -220,3 +220,28 @@ async def test_penguins_are_cleaned_by_expressions(sign_in: SignIn) -> None:
     frame = pl.read_csv(DATA / "penguins.csv", null_values="NA")
     kept = frame.filter(pl.col("sex").is_not_null(), pl.col("bill_length_mm") > 40)
     assert (answer.json()["rows"], answer.json()["columns"]) == (kept.height, frame.width + 2)
+
+
+async def test_recipes_since_the_upload_are_bounded(sign_in: SignIn) -> None:
+    ada = await sign_in("ada")
+    path = await _uploaded(ada, "x,y\n1,a\n2,b\n")
+    sort = {"kind": "sort", "by": [{"column": "x"}]}
+    assert (await _clean(ada, path, 1, steps=[sort] * 100)).status_code == 201
+    for version in (2, 3):
+        assert (await _clean(ada, path, version, replay_of=version)).status_code == 201
+    doubled = await _clean(ada, path, 4, replay_of=4)
+    assert (doubled.status_code, doubled.json()["errors"][0]["loc"]) == (
+        422,
+        ["body", "replay_of"],
+    )
+    assert "more than 500 steps" in doubled.json()["detail"]
+    assert (await _clean(ada, path, 4, steps=[sort] * 100)).status_code == 201
+    one_more = await _clean(ada, path, 5, steps=[sort])
+    assert (one_more.status_code, one_more.json()["errors"][0]["loc"]) == (422, ["body", "steps"])
+    assert len((await ada.get(f"{path}/versions/5/recipe")).json()["steps"]) == 500
+    # From the upload there is room again.
+    long = {"kind": "replace_values", "column": "y", "values": {"z" * 9_000: "a"}}
+    assert (await _clean(ada, path, 1, steps=[long] * 50)).status_code == 201
+    too_long = await _clean(ada, path, 6, steps=[long] * 50)
+    assert "more than 500,000 characters" in too_long.json()["detail"]
+    assert (await ada.get(path)).json()["latest_version"] == 6

@@ -12,24 +12,27 @@ from backend.datasets.workspaces import DiskFull, sweep, uploads_folder, workspa
 from backend.storage.blobs import BlobStore
 
 HOLDER = """
-import sys, time
+import asyncio, sys, time
 from pathlib import Path
 from backend.datasets.workspaces import workspace
-with workspace(Path(sys.argv[1])) as folder:
-    (folder / "upload").write_bytes(b"half of it")
-    print(folder, flush=True)
-    time.sleep(60)
+async def hold():
+    async with workspace(Path(sys.argv[1])) as folder:
+        (folder / "upload").write_bytes(b"half of it")
+        print(folder, flush=True)
+        time.sleep(60)
+asyncio.run(hold())
 """
 
 
-def test_folder_is_gone_after_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), workspace(tmp_path) as folder:
-        (folder / "upload").write_bytes(b"x" * (1 // 0))
+async def test_folder_is_gone_after_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with workspace(tmp_path) as folder:
+            (folder / "upload").write_bytes(b"x" * (1 // 0))
     assert not list(uploads_folder(tmp_path).iterdir())
 
 
-def test_sweep_leaves_the_folder_of_an_upload_that_goes_on(tmp_path: Path) -> None:
-    with workspace(tmp_path) as folder:
+async def test_sweep_leaves_the_folder_of_an_upload_that_goes_on(tmp_path: Path) -> None:
+    async with workspace(tmp_path) as folder:
         assert sweep(tmp_path) == 0
         assert folder.is_dir()
 
@@ -71,11 +74,13 @@ def test_half_a_file_in_the_store_is_swept_once_nobody_can_write_it(tmp_path: Pa
         OSError("No space left on device (os error 28)"),
     ],
 )
-def test_full_disk_is_told_as_such(tmp_path: Path, error: OSError) -> None:
-    with pytest.raises(DiskFull), workspace(tmp_path):
-        raise error
+async def test_full_disk_is_told_as_such(tmp_path: Path, error: OSError) -> None:
+    with pytest.raises(DiskFull):
+        async with workspace(tmp_path):
+            raise error
 
 
-def test_other_errors_of_the_disk_stay_what_they_are(tmp_path: Path) -> None:
-    with pytest.raises(PermissionError), workspace(tmp_path):
-        raise PermissionError(errno.EACCES, "Permission denied")
+async def test_other_errors_of_the_disk_stay_what_they_are(tmp_path: Path) -> None:
+    with pytest.raises(PermissionError):
+        async with workspace(tmp_path):
+            raise PermissionError(errno.EACCES, "Permission denied")

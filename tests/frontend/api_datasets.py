@@ -8,6 +8,7 @@ from fastapi import FastAPI, Query, Request, Response
 from PIL import Image
 
 from backend.accounts.schemas import UserOut
+from backend.core.access import ProjectRole
 from backend.core.schemas import Page
 from backend.datasets.profile_schemas import ProfileOut, VersionDiff
 from backend.datasets.schemas import (
@@ -209,7 +210,10 @@ def add_dataset_uses(app: FastAPI, world: World, user: Any) -> None:
     def used_by(number: int, version: int | None = None, me: UserOut = user) -> UsageOut:
         dataset = world.datasets.get(number)
         in_trash = dataset is not None and dataset.trashed_at is not None
-        visible_dataset(world, me, number, trashed=in_trash)
+        found = visible_dataset(world, me, number, trashed=in_trash)
+        role = world.projects.members[found.project_id].get(me.username)
+        if in_trash and role is ProjectRole.VIEWER:  # only who may restore it hears of it
+            raise Refusal(404, "There is no such dataset.", code="not_found")
         usage = world.shelf.usage.get(number, no_use())
         items = [item for item in usage.items if version in (None, item.version)]
         return usage.model_copy(update={"items": items})

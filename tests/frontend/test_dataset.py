@@ -8,7 +8,7 @@ from backend.datasets.profile_schemas import ColumnDiff, VersionDiff
 from backend.datasets.schemas import SourceOut
 from frontend.recipe_sentences import summary
 from tests.frontend.conftest import Open, drop, labels, press, said, texts
-from tests.frontend.dataset_world import make_dataset, make_version
+from tests.frontend.dataset_world import NOW, make_dataset, make_version
 from tests.frontend.world import IMAGE_PROFILE, PROFILE, Refusal, World
 
 CSV = b"a,b\n1,2\n"
@@ -50,11 +50,52 @@ def test_profiling_is_watched_until_it_is_ready(sign_in: Open, world: World) -> 
 
 
 def test_page_shows_the_first_warning_and_counts_the_others(sign_in: Open, world: World) -> None:
-    warned = PROFILE.model_copy(update={"warnings": ["sex: 11 of 344 are missing", "b", "c"]})
+    warnings = ["sex: 11 of 344 are missing", "b"]
+    world.datasets[7] = make_dataset(7, "penguins", "ada", 1, warnings=warnings)
+    warned = PROFILE.model_copy(update={"warnings": [*warnings, "c", "d"]})
     world.shelf.profiles[7, 1] = [warned]
     [warning] = sign_in("ada", "dataset", id="7").warning
     assert "sex: 11 of 344 are missing" in warning.value.replace("\\", "")
-    assert "2 more warnings in the tab Profile." in warning.value
+    # As many warnings as the list counts; the others are remarks of the statistics.
+    assert "1 more warning and 2 remarks in the tab Profile." in warning.value
+
+
+def test_remarks_alone_are_no_warning(sign_in: Open, world: World) -> None:
+    world.shelf.profiles[7, 1] = [PROFILE.model_copy(update={"warnings": ["c"]})]
+    app = sign_in("ada", "dataset", id="7")
+    assert not app.warning
+    assert "1 remark in the tab Profile." in texts(app)
+
+
+def test_missing_version_says_which_there_are(sign_in: Open, world: World) -> None:
+    add_versions(world, 4)
+    app = sign_in("ada", "dataset", id="7", v="99")
+    assert not app.exception
+    assert [error.value for error in app.error] == ["Dataset 7 has no version 99; it has 1 to 4."]
+    [link] = app.get("page_link")
+    assert (link.proto.label, link.proto.query_string) == ("To version 4, the latest", "id=7")
+
+
+def test_dataset_in_the_trash_is_restored_from_its_address(sign_in: Open, world: World) -> None:
+    world.datasets[7] = make_dataset(7, "penguins", "ada", 1, trashed_at=NOW)
+    app = sign_in("ada", "dataset", id="7")
+    assert "Dataset 7 is in the trash." in texts(app)
+    app = press(app, "Restore")
+    assert not app.exception
+    assert "Dataset 7, penguins, is back." in said(app)
+    assert world.datasets[7].trashed_at is None
+
+
+@pytest.mark.parametrize("role", [ProjectRole.VIEWER, None])
+def test_trash_of_others_reads_like_nothing(
+    sign_in: Open, world: World, role: ProjectRole | None
+) -> None:
+    world.datasets[7] = make_dataset(7, "penguins", "ada", 1, trashed_at=NOW)
+    if role is not None:
+        world.projects.members[1]["bob"] = role
+    app = sign_in("bob", "dataset", id="7")
+    assert [error.value for error in app.error] == ["No dataset 7, or it is not shared with you."]
+    assert "Restore" not in labels(app)
 
 
 def test_link_is_made_for_the_chosen_file(sign_in: Open, world: World) -> None:
@@ -184,3 +225,23 @@ def test_share_tab_names_the_members(sign_in: Open, world: World) -> None:
     rows = app.dataframe[0].value.to_dict("records")
     assert [(row["User"], row["Role"]) for row in rows] == [("ada", "owner"), ("bob", "editor")]
     assert "Share" in labels(app)
+
+
+def test_difference_names_types_as_the_profile_does(sign_in: Open, world: World) -> None:
+    add_versions(world, 2)
+    power = make_column("power", "changed", type_before="string", type_after="integer")
+    world.shelf.diffs[7, 1, 2] = make_diff(columns=[power])
+    app = sign_in("ada", "dataset", id="7", tab="Versions", compare="true")
+    assert "Other types: power (text → whole number)" in said(app)
+    assert app.dataframe[0].value["Type"][0] == "text → whole number"
+
+
+def test_open_tab_and_its_comparison_are_in_the_address(sign_in: Open, world: World) -> None:
+    add_versions(world, 2)
+    world.shelf.diffs[7, 1, 2] = make_diff()
+    app = sign_in("ada", "dataset", id="7", tab="Nope")
+    assert app.session_state["tab"] == "Preview"
+    app.query_params["tab"] = "Versions"
+    app = app.run()
+    assert app.session_state["tab"] == "Versions"
+    assert app.query_params["id"] == "7"

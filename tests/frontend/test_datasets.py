@@ -6,11 +6,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from backend.core.access import ProjectRole
+from backend.datasets.schemas import DoubtOut, ReadOptions
 from backend.datasets.usage_schemas import UsageOut, UseOut
+from frontend.state import Chosen
 from frontend.text import plain
+from frontend.upload_problems import _text
+from frontend.uploads import FILE_TYPES
 from tests.frontend.conftest import Open, drop, labels, press, said, stop_answering, texts
 from tests.frontend.dataset_world import NOW, make_dataset
-from tests.frontend.world import Refusal, World
+from tests.frontend.world import PROFILE, Refusal, World
 
 CSV = b"a;b\n1;2\n3;4;5\n"
 
@@ -70,6 +74,28 @@ def test_refused_file_shows_its_line_and_is_sent_again_with_other_options(
     app = press(app, "Send it again")
     assert world.uploads == ["odd.csv"]
     assert world.shelf.fields == [{"delimiter": ";"}]
+
+
+def test_encoding_that_is_proposed_is_chosen_already(sign_in: Open, world: World) -> None:
+    detail = (
+        "Line 1, byte 7: not UTF-8. It looks like windows-1252: "
+        "send it again with encoding=windows-1252."
+    )
+    world.refuse_upload = Refusal(422, detail, file__line__1=detail)
+    app = drop(sign_in("ada", "datasets"), "umlauts.csv", b"gr\xf6\xdfe\n1\n")
+    assert not app.exception
+    assert "windows-1252 is chosen in the options, press Send it again." in said(app)
+    assert "encoding=" not in said(app)
+    [options] = [found for found in app.expander if found.label == "Options"]
+    assert options.proto.expanded
+    world.refuse_upload = None
+    app = press(app, "Send it again")
+    assert world.shelf.fields == [{"encoding": "windows-1252"}]
+
+
+@pytest.mark.parametrize("encoding", ["idna", "no-such", "base64"])
+def test_line_is_shown_whatever_encoding_was_typed(encoding: str) -> None:
+    assert _text(b"a;b\r\n", ReadOptions.model_construct(encoding=encoding)) == "a;b"
 
 
 def test_line_of_a_compressed_file_is_not_shown(sign_in: Open, world: World) -> None:
@@ -204,3 +230,25 @@ def test_silent_server_on_the_list_is_said(sign_in: Open, monkeypatch: pytest.Mo
     app = sign_in("ada", "datasets")
     stop_answering(monkeypatch)
     assert "The server does not answer." in texts(app.run())
+
+
+def test_home_shows_a_doubt_with_the_way_to_mend_it(sign_in: Open, world: World) -> None:
+    fix = {"kind": "cast", "columns": ["sex"], "to": "number", "errors": "null"}
+    message = "sex: 6 of 398 values are not numbers: '?'"
+    doubt = DoubtOut(column="sex", message=message, values=6, examples=["?"], step=fix)
+    world.datasets[7] = make_dataset(7, "penguins", "ada", 1, warnings=[message, "other"])
+    world.shelf.profiles[7, 1] = [PROFILE.model_copy(update={"doubts": [doubt]})]
+    app = sign_in("ada")
+    app.session_state["goodfit.chosen"] = Chosen(7, 1, "penguins")
+    app = app.run()
+    assert [warning.value.replace("\\", "") for warning in app.warning] == [message, "other"]
+    assert labels(app).count("Fix it") == 1
+    app = press(app, "Fix it")
+    assert not app.exception
+    assert app.query_params == {"id": "7", "v": "1", "tab": "Recipe"}
+    assert app.session_state["goodfit.recipes"][7, 1].steps == (fix,)
+
+
+def test_only_files_that_are_read_may_be_dropped() -> None:
+    assert "xlsx" in FILE_TYPES
+    assert "xls" not in FILE_TYPES

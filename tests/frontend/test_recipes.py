@@ -70,6 +70,13 @@ def test_step_is_tried_at_once_and_made_into_the_next_version(sign_in: Open, wor
     assert world.recipes == [(True, steps), (False, steps)]
 
 
+def test_steps_say_that_a_reload_loses_them_and_can_be_saved(sign_in: Open) -> None:
+    app = seed(open_recipe(sign_in), KEEP, DROP)
+    assert "when the page is loaded anew they are lost" in texts(app)
+    [save] = app.get("download_button")
+    assert save.proto.label == "Save the steps"
+
+
 def test_first_changed_rows_are_shown(sign_in: Open) -> None:
     app = seed(open_recipe(sign_in), TO_NUMBER)
     [table] = [frame.value for frame in app.dataframe if "It is" in frame.value]

@@ -44,6 +44,20 @@ async def _champion(client: httpx.AsyncClient, model_id: int) -> int:
     return champion
 
 
+async def test_file_sent_again_with_its_key_is_the_retraining_that_it_started(
+    app: FastAPI, sign_in: SignIn
+) -> None:
+    admin = await sign_in("root", Role.ADMIN)
+    model_id, _ = await _model_on(admin, app, PENGUINS.encode())
+    url, files = f"{V1}/models/{model_id}/retrain", {"file": ("new.csv", PENGUINS.encode())}
+    key = {"Idempotency-Key": "file"}
+    first, same = [await admin.post(url, files=files, headers=key) for _ in range(2)]
+    assert (first.status_code, same.status_code) == (202, 202), same.text
+    assert same.json()["id"] == first.json()["id"]
+    other = await admin.post(url, files=files, headers={"Idempotency-Key": "another"})
+    assert (other.status_code, other.json()["code"]) == (409, "retraining_active")
+
+
 async def test_better_data_promotes_and_rollback_restores_the_old_answers(
     app: FastAPI, sign_in: SignIn
 ) -> None:

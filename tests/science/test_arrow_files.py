@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from backend.science.tables.arrow_files import read_arrow, read_parquet
+from backend.science.tables.delimited import read_delimited
 from backend.science.text_check import TableProblem
 from tests.science.table_files import LIMITS, read, saved, typed
 
@@ -108,6 +109,26 @@ def test_same_table_has_one_digest_whoever_wrote_it(tmp_path: Path) -> None:
     assert len({table.content_digest for table in tables}) == 1
     assert {table.rows for table in tables} == {len(pandas)}
     assert [table.warnings for table in tables] == [[]] * len(tables)
+
+
+@pytest.mark.parametrize("kind", [pa.decimal128(18, 4), pa.decimal256(40, 4)])
+def test_decimals_are_the_numbers_that_their_text_is(kind: pa.DataType, tmp_path: Path) -> None:
+    texts = [f"{number / 10_000:.4f}" for number in range(-1_000_000, 99_000_000, 50_021)]
+    decimals = pa.table({"x": pa.array(map(Decimal, texts), kind)})
+    table = read(read_parquet, parquet(decimals), tmp_path)
+    assert typed(table)["x"].to_list() == [float(text) for text in texts]
+    written = "\n".join(["x", *texts]).encode()
+    assert read(read_delimited, written, tmp_path).content_digest == table.content_digest
+
+
+def test_nanoseconds_are_cut_off_as_in_text(tmp_path: Path) -> None:
+    """Also before 1970, where that is not towards zero."""
+    times = pa.table({"x": pa.array([-500, -1_000, 1_999], pa.timestamp("ns"))})
+    table = read(read_parquet, parquet(times), tmp_path)
+    texts = ["69-12-31T23:59:59.9999995", "69-12-31T23:59:59.999999", "70-01-01T00:00:00.000001999"]
+    written = "\n".join(["x", *(f"19{text}" for text in texts)]).encode()
+    assert read(read_delimited, written, tmp_path).content_digest == table.content_digest
+    assert table.warnings == ["x: times are kept in microseconds"]
 
 
 def test_row_labels_of_pandas_are_left_out(tmp_path: Path) -> None:

@@ -10,7 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backend.science.tables.blocks import Irregular, Shape
-from backend.science.tables.inference import type_text_frame
+from backend.science.tables.inference import (
+    NULL_TEXTS,
+    Candidates,
+    as_kind,
+    column_warnings,
+    narrow,
+)
 from backend.science.tables.read import read_table
 from backend.science.tables.records import read_header
 from backend.science.tables.regular_text import RegularText
@@ -69,11 +75,12 @@ def _as_written(rows: list[list[str]], quoting: int, line_end: str) -> bytes:
 
 def _expected(rows: list[list[str]]) -> tuple[pl.DataFrame, list[str]]:
     """By whole columns at once, from the cells as they are."""
-    texts = pl.DataFrame(
-        [pl.Series(f"c{i}", column, pl.String) for i, column in enumerate(zip(*rows, strict=True))]
-    )
-    typed = type_text_frame(texts)
-    return typed.frame.with_columns(pl.selectors.float().fill_nan(None)), typed.warnings
+    cells = [pl.Series(f"c{i}", one, pl.String) for i, one in enumerate(zip(*rows, strict=True))]
+    texts = [text.set(text.is_in(list(NULL_TEXTS)), None) for text in cells]
+    found = [narrow(text, Candidates()) for text in texts]
+    typed = [as_kind(text, each.kind) for text, each in zip(texts, found, strict=True)]
+    warnings = column_warnings(zip((text.name for text in texts), found, strict=True))
+    return pl.DataFrame(typed).with_columns(pl.selectors.float().fill_nan(None)), warnings
 
 
 @given(
@@ -161,6 +168,10 @@ def test_any_bytes_are_a_table_or_a_problem(tmp_path: Path, content: bytes) -> N
         (b"a,b\n1," + b"x" * 1_000_001 + b"\n", "Line 2: a cell is longer", 2),
         (b"PK\x03\x04rest", "zip archive without a workbook", None),
         (b"%PDF-1.7\n", "a PDF document", None),
+        (b"PAR1\x15\x04\x15\x00", "Parquet file is damaged", None),
+        (b"FEA1" + b"\0" * 20, "Feather version 1", None),
+        (b"BZh91AY&SY", "compressed with bzip2", None),
+        (b"a,^b$\n1,2\n", "Line 1: the column name '^b$' has ^ before and $ behind it", 1),
     ],
 )
 def test_bad_file_is_named_with_its_line(
@@ -229,6 +240,28 @@ def test_sender_knows_better(
 def test_wrong_options_are_named(tmp_path: Path, options: dict[str, str], words: str) -> None:
     with pytest.raises(TableProblem, match=words):
         read(tmp_path, b"a,b\n1,2\n", **options)
+
+
+@pytest.mark.parametrize(
+    "header", ["PAR1,b", "PARENT_ID,NAME", "ARROW1,b", "FEA1,b", "Rar!,b", "GIF8,b", "BZh,b"]
+)
+def test_header_that_begins_like_another_format_is_text(tmp_path: Path, header: str) -> None:
+    for options in ({}, {"format": "csv"}):
+        table = frame(tmp_path, f"{header}\n1,2\n".encode(), **options)
+        assert (table.columns, table.rows()) == (header.split(","), [(1, 2)])
+
+
+@pytest.mark.parametrize("values", [["24-01-05", "12-11-10"], ["3-2-1"], ["+2024-01-05"]])
+def test_date_has_all_digits(tmp_path: Path, values: list[str]) -> None:
+    table = read(tmp_path, "\n".join(["x", *values]).encode())
+    assert pl.read_parquet(table.path)["x"].to_list() == values
+    assert not table.doubts
+
+
+@pytest.mark.parametrize("encoding", ["punycode", "idna", "unicode_escape", "utf-7", "undefined"])
+def test_codecs_of_other_things_are_refused(tmp_path: Path, encoding: str) -> None:
+    with pytest.raises(TableProblem, match="is unknown"):
+        read(tmp_path, b"a,b\n1,2\n", encoding=encoding)
 
 
 def test_source_tells_what_was_found(tmp_path: Path) -> None:

@@ -39,6 +39,9 @@ def _dates(*formats: str) -> dict[str, Any]:
         (["1/31/2024", "2/1/2024"], "x: looks like dates like 02/01/2024", _dates("%m/%d/%Y")),
         (["31/1/2024", "1/2/2024"], "x: looks like dates like 01/02/2024", _dates("%d/%m/%Y")),
         (["1/2/2024", "3/4/2024"], "nothing tells whether the day or the month", None),
+        (["31.01.24", "01.02.24"], "x: looks like dates like 01.02.24", _dates("%d.%m.%y")),
+        (["1/31/24", "2/1/24"], "x: looks like dates like 02/01/24", _dates("%m/%d/%y")),
+        (["1/1/24", "12/1/24"], "nothing tells whether the day or the month", None),
         (["2024/01/31"], "x: looks like dates like 2024/02/01", _dates("%Y/%m/%d")),
         (
             ["2024-01-31"] * 19 + ["unknown"],
@@ -60,6 +63,8 @@ def test_column_that_is_nearly_something_else_is_named(
     [
         ["a", "b"],
         ["01234", "99999"],
+        ["1.2.3", "1.2.4"],
+        ["3-2-1"],
         ["1", "2", "a"],
         [None, None],
         ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "x", "y"],

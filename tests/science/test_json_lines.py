@@ -56,6 +56,12 @@ def test_kinds_of_a_column_may_widen_far_down(tmp_path: Path) -> None:
     assert frame["y"].null_count() == frame["z"].null_count() == 60_000
 
 
+def test_rows_before_the_first_column_are_kept(tmp_path: Path) -> None:
+    """The first part of the file has rows and no columns."""
+    table = read(read_json_lines, b"{}\n" * 50_000 + b'{"x": 1}\n', tmp_path)
+    assert typed(table)["x"].null_count() == 50_000
+
+
 def test_whole_numbers_beyond_64_bits_are_approximate(tmp_path: Path) -> None:
     table = read(read_json_lines, b'{"x": 1}\n{"x": 18446744073709551616}\n', tmp_path)
     assert typed(table)["x"].to_list() == [1.0, 2.0**64]

@@ -17,6 +17,8 @@ class Moments:
 
     def __init__(self) -> None:
         self.count = 0
+        # Near the numbers, so that the digits in which large ones differ are not rounded away.
+        self._origin = 0.0
         self._mean = 0.0
         self._squares = 0.0
         self._cubes = 0.0
@@ -26,8 +28,11 @@ class Moments:
         if not len(values):
             return
         with np.errstate(over="ignore", invalid="ignore"):
-            mean = float(values.mean())
-            apart = values - mean
+            if not self.count:
+                self._origin = float(values.mean())
+            apart = values - self._origin
+            mean = float(apart.mean())
+            apart -= mean
             squared = apart * apart
             squares, cubes = float(squared.sum()), float((squared * apart).sum())
         self._merge(len(values), mean, squares, cubes)
@@ -49,7 +54,7 @@ class Moments:
 
     def mean(self) -> float | None:
         """The arithmetic mean; None without values, or where it overflows."""
-        return _finite(self._mean) if self.count else None
+        return _finite(self._origin + self._mean) if self.count else None
 
     def sd(self) -> float | None:
         """Standard deviation with n - 1 in the denominator."""

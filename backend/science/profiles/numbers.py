@@ -26,6 +26,9 @@ from backend.science.profiles.statistics import (
 
 SEED: Final = 0
 MICROSECONDS_PER_DAY: Final = 86_400_000_000
+LAST_DAY: Final = 2_932_896
+# Of the year 9999, after which ISO 8601 has no years.
+LAST_INSTANT: Final = (LAST_DAY + 1) * MICROSECONDS_PER_DAY - 1
 ISO: Final = "%Y-%m-%dT%H:%M:%S%.f"
 NumberKind = Literal["integer", "number", "date", "datetime"]
 
@@ -153,11 +156,11 @@ class NumberColumn:
         """ISO 8601; a day where it is no more than that in a column of dates."""
         if self._kind == "datetime":
             return _instant(round(value))
-        if float(value).is_integer():
+        if float(value).is_integer() and value <= LAST_DAY:
             return str(pl.select(pl.lit(int(value)).cast(pl.Date).cast(pl.String)).item())
         return _instant(round(value * MICROSECONDS_PER_DAY))
 
 
 def _instant(microseconds: int) -> str:
-    instant = pl.lit(microseconds, dtype=pl.Int64).cast(pl.Datetime("us"))
+    instant = pl.lit(min(microseconds, LAST_INSTANT), dtype=pl.Int64).cast(pl.Datetime("us"))
     return str(pl.select(instant.dt.to_string(ISO)).item())

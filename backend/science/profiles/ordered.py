@@ -40,7 +40,9 @@ def quantile(ordered: Ordered, probability: float) -> float:
     high: float = ordered[min(below + 1, len(ordered) - 1)].item()
     between = low + (high - low) * share
     # The difference of two huge numbers may overflow; their weighted mean does not.
-    return between if math.isfinite(between) else low * (1 - share) + high * share
+    between = between if math.isfinite(between) else low * (1 - share) + high * share
+    # Whole numbers beyond 2^53 are rounded on the way.
+    return min(max(between, low), high)
 
 
 def most_frequent(ordered: npt.NDArray[np.generic], most: int = MOST_TOP) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ import polars as pl
 from backend.science.csv_table import DATETIME_FORMATS
 from backend.science.recipes.problem import Blame, StepProblem, refuse
 from backend.science.recipes.values import LARGEST_WHOLE, kind_of, require_listed
-from backend.science.tables.inference import FIRST_DAY, LAST_DAY
+from backend.science.tables.inference import FIRST_DAY, LAST_DAY, with_full_years
 
 WORDS: Final = {"true": True, "1": True, "false": False, "0": False}
 SHOWN_EXAMPLES: Final = 3
@@ -75,10 +75,11 @@ def _parsed(
     trimmed = series.str.strip_chars()
     found = nothing(series, dtype)
     for pattern in formats:
+        full = with_full_years(trimmed, pattern)
         if HOURS.search(pattern):
-            parsed = trimmed.str.to_datetime(pattern, strict=False, time_unit="us")
+            parsed = full.str.to_datetime(pattern, strict=False, time_unit="us")
         else:
-            parsed = trimmed.str.to_date(pattern, strict=False).cast(dtype)
+            parsed = full.str.to_date(pattern, strict=False).cast(dtype)
         found = found.zip_with(found.is_not_null(), parsed)
     return _in_common_years(found)
 
@@ -162,7 +163,8 @@ def _to_date(series: pl.Series) -> pl.Series:
     if kind in ("date", "datetime"):
         return series.cast(pl.Date)
     if kind == "string":
-        return _in_common_years(series.str.strip_chars().str.to_date("%Y-%m-%d", strict=False))
+        full = with_full_years(series.str.strip_chars(), "%Y-%m-%d")
+        return _in_common_years(full.str.to_date("%Y-%m-%d", strict=False))
     return nothing(series, pl.Date())
 
 
@@ -175,7 +177,8 @@ def _to_datetime(series: pl.Series) -> pl.Series:
     trimmed = series.str.strip_chars().str.strip_suffix("Z")
     found = _to_date(series).cast(pl.Datetime("us"))
     for pattern in DATETIME_FORMATS:
-        parsed = trimmed.str.to_datetime(pattern, strict=False, time_unit="us")
+        full = with_full_years(trimmed, pattern)
+        parsed = full.str.to_datetime(pattern, strict=False, time_unit="us")
         found = found.zip_with(found.is_not_null(), parsed)
     return _in_common_years(found)
 

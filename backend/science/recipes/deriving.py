@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from backend.science.column_names import clean_name, find_bad_name
+from backend.science.column_names import LONGEST_NAME, clean_name, find_bad_name
 from backend.science.recipes.expressions.functions import (
     day,
     day_of_year,
@@ -20,7 +20,7 @@ from backend.science.recipes.expressions.functions import (
     weekday,
     year,
 )
-from backend.science.recipes.fields import LONGEST_NAME, MOST_COLUMNS
+from backend.science.recipes.fields import MOST_COLUMNS
 from backend.science.recipes.problem import refuse
 from backend.science.recipes.values import (
     LARGEST_WHOLE,

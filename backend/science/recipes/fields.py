@@ -13,17 +13,16 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from backend.science.column_names import LONGEST_NAME
 from backend.science.storable import storable
 
 MOST_COLUMNS: Final = 2_000
 MOST_VALUES: Final = 1_000
 MOST_STEPS: Final = 100
-LONGEST_NAME: Final = 500
 LONGEST_TEXT: Final = 10_000
 LONGEST_EXPRESSION: Final = 2_000
 LEAST_WHOLE: Final = -(2**63)
 GREATEST_WHOLE: Final = 2**63 - 1
-
 
 Text = Annotated[str, BeforeValidator(storable), StringConstraints(max_length=LONGEST_TEXT)]
 Column = Annotated[

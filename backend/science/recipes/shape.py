@@ -14,6 +14,7 @@ from backend.science.recipes.values import (
     as_value,
     column,
     exactly,
+    is_among,
     kind_of,
     require_columns,
     require_listed,
@@ -89,7 +90,7 @@ def _met(frame: pl.DataFrame, condition: Mapping[str, Any], position: int) -> pl
     place = ("conditions", position, "value")
     if isinstance(value, list):
         among = [as_value(frame, name, item, *place, at) for at, item in enumerate(value)]
-        inside: pl.Series = reduce(or_, (_compared(series, "==", item) for item in among))
+        inside = is_among(series, among).fill_null(value=False)
         known: pl.Series = ~inside & series.is_not_null()
         return inside if operator == "in" else known
     if operator not in ("==", "!=") and kind_of(series.dtype) == "boolean":

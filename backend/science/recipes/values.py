@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import reduce
+from operator import or_
 from typing import Any, Final, Literal
 
 import polars as pl
@@ -123,6 +125,24 @@ def as_key(frame: pl.DataFrame, name: str, text: str, *field: str | int) -> Any:
             raise refuse(f"{name} holds {wanted}, {text[:60]!r} is none", *field)
         return number
     return as_value(frame, name, text, *field)
+
+
+def is_among(series: pl.Series, listed: Sequence[Any]) -> pl.Series:
+    """Which values are in a list of at least one; a missing value is missing."""
+    if series.dtype == pl.Float64:
+        listed = [_as_float(one) for one in listed]
+    types = [pl.Series([one]).dtype for one in listed]
+    alike = [one for one, dtype in zip(listed, types, strict=True) if dtype == series.dtype]
+    rest = [one for one, dtype in zip(listed, types, strict=True) if dtype != series.dtype]
+    found: list[pl.Series] = [series == one for one in rest]
+    if alike:
+        # Without its name, which polars may take for a pattern.
+        found.append(series.alias("").is_in(alike))
+    return reduce(or_, found)
+
+
+def _as_float(value: Any) -> Any:
+    return float(value) if type(value) is int and abs(value) <= LARGEST_WHOLE else value
 
 
 def widened(frame: pl.DataFrame, name: str, values: list[Any]) -> pl.DataType:

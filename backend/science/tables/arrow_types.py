@@ -100,7 +100,9 @@ def _cast(name: str, values: pa.Array, warn: Warn) -> pa.Array:
         return values.cast(pa.float64())
     if pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale <= 0):
         return _whole(name, values, warn)
-    return values.cast(pa.float64() if pa.types.is_decimal(kind) else pa.string(), safe=False)
+    texts = values.cast(pa.string(), safe=False)
+    # Straight to float64 Arrow does not find the nearest one.
+    return texts.cast(pa.float64()) if pa.types.is_decimal(kind) else texts
 
 
 def _whole(name: str, values: pa.Array, warn: Warn) -> pa.Array:
@@ -118,7 +120,10 @@ def _instants(name: str, values: pa.Array, warn: Warn) -> pa.Array:
         warn(f"{name}: times of the zone {zone} are kept in UTC")
     if values.type.unit != "ns":
         return values.cast(INSTANT)
-    rounded = values.cast(INSTANT, safe=False)
-    if not rounded.cast(pa.timestamp("ns"), safe=False).equals(values.cast(pa.timestamp("ns"))):
+    exact = values.cast(pa.timestamp("ns")).cast(pa.int64())
+    towards_zero = pc.divide(exact, 1_000)
+    behind = pc.subtract(exact, pc.multiply(towards_zero, 1_000))
+    if pc.any(pc.not_equal(behind, 0)).as_py():
         warn(f"{name}: times are kept in microseconds")
-    return rounded
+    # Before 1970 as well the digits of a second are cut off, as in text.
+    return pc.subtract(towards_zero, pc.less(behind, 0).cast(pa.int64())).cast(INSTANT)

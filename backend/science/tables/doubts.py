@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
 from backend.science.tables.digest import row_groups
-from backend.science.tables.inference import CODE, trimmed
+from backend.science.tables.inference import CODE, trimmed, with_full_years
 from backend.science.tables.table_file import MOST_EXAMPLES, Doubt
 
 # From this share of fitting values on, the rest looks like a mistake and not like text.
@@ -18,9 +19,14 @@ THOUSANDS: Final = r"^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$"
 # A whole number among numbers with a decimal comma fits as well.
 DECIMAL_COMMA: Final = r"^[+-]?\d*,?\d+([eE][+-]?\d+)?$"
 ISO: Final = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M")
-DAY_FIRST: Final = "%d/%m/%Y"
-MONTH_FIRST: Final = "%m/%d/%Y"
-DATE_FORMATS: Final = (*ISO, "%d.%m.%Y", "%Y/%m/%d", MONTH_FIRST, DAY_FIRST)
+# With the month first, and the same with the day first.
+TWINS: Final[Mapping[str, str]] = {"%m/%d/%Y": "%d/%m/%Y", "%m/%d/%y": "%d/%m/%y"}
+SHOWN: Final[Mapping[str, str]] = {
+    "%Y": "2024", "%y": "24", "%m": "02", "%d": "01", "%H": "12", "%M": "30", "%S": "00", "%.f": "",
+}  # fmt: skip
+DATE_FORMATS: Final = (
+    *ISO, "%d.%m.%Y", "%Y/%m/%d", *TWINS, *TWINS.values(), "%d.%m.%y",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -56,12 +62,11 @@ def _match(pattern: str) -> Callable[[pl.Series], pl.Series]:
     return lambda present: present.str.contains(pattern)
 
 
-def _are_dates(pattern: str) -> Callable[[pl.Series], pl.Series]:
+def _are_dates(present: pl.Series, pattern: str) -> pl.Series:
+    full = with_full_years(present, pattern)
     if "%H" in pattern:
-        return lambda present: present.str.to_datetime(
-            pattern, strict=False, time_unit="us"
-        ).is_not_null()
-    return lambda present: present.str.to_date(pattern, strict=False).is_not_null()
+        return full.str.to_datetime(pattern, strict=False, time_unit="us").is_not_null()
+    return full.str.to_date(pattern, strict=False).is_not_null()
 
 
 class _TextColumn:
@@ -74,7 +79,7 @@ class _TextColumn:
             "number": _Reading(_are_numbers),
             "thousands": _Reading(_match(THOUSANDS)),
             "comma": _Reading(_match(DECIMAL_COMMA)),
-            **{pattern: _Reading(_are_dates(pattern)) for pattern in DATE_FORMATS},
+            **{pattern: _Reading(partial(_are_dates, pattern=pattern)) for pattern in DATE_FORMATS},
         }
 
     def take(self, text: pl.Series) -> None:
@@ -107,10 +112,11 @@ class _TextColumn:
             if kind == "comma":
                 says = "numbers with a decimal comma"
                 return self._looks_like(reading, says, self._cast(decimal=","))
-            if kind == MONTH_FIRST and DAY_FIRST in held and reading.odd == held[DAY_FIRST].odd:
+            twin = held.get(TWINS.get(kind, ""))
+            if twin is not None and reading.odd == twin.odd:
                 says = "dates, and nothing tells whether the day or the month comes first"
                 return self._looks_like(reading, says, None)
-            if kind == MONTH_FIRST and DAY_FIRST in held and held[DAY_FIRST].odd < reading.odd:
+            if twin is not None and twin.odd < reading.odd:
                 continue
             return self._dates(kind, reading)
         return None
@@ -157,8 +163,7 @@ class _TextColumn:
 
 def _shown_format(pattern: str) -> str:
     """1 February 2024 in a format of dates."""
-    words = {"%Y": "2024", "%m": "02", "%d": "01", "%H": "12", "%M": "30", "%S": "00", "%.f": ""}
-    for code, word in words.items():
+    for code, word in SHOWN.items():
         pattern = pattern.replace(code, word)
     return pattern
 

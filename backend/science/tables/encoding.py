@@ -9,6 +9,10 @@ from backend.science.text_check import TableProblem
 
 CHUNK: Final = 1 << 20
 ADVICE: Final = "Save it as UTF-8."
+# Python's codecs of other things than files of text; some of them take hours for a large one.
+NO_ENCODINGS: Final = frozenset(
+    {"idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape", "utf_7"}
+)
 CONTROLS: Final = frozenset(range(32)) - {9, 10, 12, 13}
 
 
@@ -25,6 +29,8 @@ def find_codec(head: bytes, wanted: str | None) -> str:
     try:
         "a".encode(wanted)
         name = codecs.lookup(wanted).name
+        if name.replace("-", "_") in NO_ENCODINGS:
+            raise LookupError(name)
     except (LookupError, ValueError):
         raise TableProblem(
             f"The encoding {wanted!r} is unknown. Common ones: utf-8, utf-16, windows-1252."

@@ -4,6 +4,7 @@ A column keeps the set of types that all its values so far may have. The set onl
 parts of a table can be looked at one after the other, and the outcome is that of the whole.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +17,8 @@ NULL_TEXTS: Final = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "#N/A
 # A code is digits with a leading zero, as in postal codes: a number would lose the zero.
 CODE: Final = r"^0\d+$"
 WHOLE: Final = r"^[+-]?\d+$"
+# polars reads years, months and days of fewer digits as well: 3-2-1 would be the year 3.
+ISO_DAY: Final = r"^\d{4}-\d\d-\d\d"
 FIRST_DAY: Final = date(1, 1, 1)
 LAST_DAY: Final = date(9999, 12, 31)
 BEYOND_64_BITS: Final = "whole numbers beyond 64 bits are read as approximate"
@@ -83,14 +86,6 @@ class Candidates:
         return BEYOND_64_BITS if self.kind == "number" and self.whole else None
 
 
-@dataclass(frozen=True, slots=True)
-class TypedFrame:
-    """A typed table and what was doubtful about its types."""
-
-    frame: pl.DataFrame
-    warnings: list[str]
-
-
 def trimmed(text: pl.Series) -> pl.Series:
     """Without blanks around values; what stands for missing is null."""
     bare = text.str.strip_chars()
@@ -111,12 +106,38 @@ def convert(bare: pl.Series, kind: Kind) -> pl.Series:
         words = {"true": True, "false": False}
         lowered = bare.str.to_lowercase()
         return lowered.replace_strict(words, default=None, return_dtype=pl.Boolean)
+    if kind == "date" or kind in INSTANT_FORMATS:
+        bare = bare.set(~bare.str.contains(ISO_DAY), None)
     if kind == "date":
         return _shown(bare.str.to_date("%Y-%m-%d", strict=False))
     if (pattern := INSTANT_FORMATS.get(kind)) is not None:
         utc = bare.str.strip_suffix("Z")
         return _shown(utc.str.to_datetime(pattern, strict=False, time_unit="us"))
     return bare.cast(DTYPES[kind], strict=False)
+
+
+def with_full_years(text: pl.Series, pattern: str) -> pl.Series:
+    """Texts with all digits of the year that a format asks for; polars does with fewer.
+
+    Parameters
+    ----------
+    text
+        Trimmed.
+    pattern
+        Such as ``%d.%m.%Y``, which 01.02.24 does not have.
+    """
+    parts = re.findall(r"%[-_0]?[.:]*\d?[A-Za-z%]|\s+|[^%\s]+|%", pattern)
+    wanted = "".join(_YEARS.get(part) or _loosely(part) for part in parts)
+    return text.set(~text.str.contains(f"(?s)^{wanted}$"), None)
+
+
+_YEARS: Final = {"%Y": r"\d{4}", "%y": r"\d\d"}
+
+
+def _loosely(part: str) -> str:
+    if part.isspace():
+        return r"\s*"
+    return ".*" if part[0] == "%" else re.escape(part)
 
 
 def _shown(times: pl.Series) -> pl.Series:
@@ -171,34 +192,9 @@ def _all_are(present: pl.Series, kind: Kind) -> bool:
     return all(convert(part, kind).null_count() == 0 for part in parts)
 
 
-def infer(text: pl.Series) -> Candidates:
-    """What all values of a whole column may be."""
-    return narrow(text, Candidates())
-
-
 def as_kind(text: pl.Series, kind: Kind) -> pl.Series:
     """A column of text as the type it was found to have; text stays as it stands."""
     return text if kind == "text" else convert(trimmed(text), kind)
-
-
-def type_text_frame(frame: pl.DataFrame) -> TypedFrame:
-    """Give each column the narrowest type that holds every value.
-
-    Parameters
-    ----------
-    frame
-        Columns of text as a CSV file would hold them; missing values are null or one of
-        `NULL_TEXTS`.
-    """
-    texts = [_without_null_texts(series) for series in frame.iter_columns()]
-    found = [infer(text) for text in texts]
-    columns = [as_kind(text, each.kind) for text, each in zip(texts, found, strict=True)]
-    warnings = column_warnings(zip(frame.columns, found, strict=True))
-    return TypedFrame(pl.DataFrame(columns), warnings)
-
-
-def _without_null_texts(text: pl.Series) -> pl.Series:
-    return text.set(text.is_in(list(NULL_TEXTS)), None)
 
 
 def column_warnings(found: Iterable[tuple[str, Candidates]]) -> list[str]:

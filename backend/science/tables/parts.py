@@ -78,7 +78,7 @@ def check_names(raw: Sequence[str], limits: ReadLimits, place: str = "") -> list
     if (bad := find_bad_name(names)) is not None:
         position, message = bad
         message = message[0].upper() + message[1:]
-        raise TableProblem(f"{place}{message}.", column=names[position] or None)
+        raise TableProblem(f"{place}{message}.", column=names[position][:100] or None)
     return names
 
 
@@ -161,7 +161,8 @@ class TableParts:
         self._place = place
         self._columns: dict[str, _Column] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="parts-", dir=folder)
-        self._paths: list[Path] = []
+        # With their rows: a part without columns has some as well.
+        self._parts: list[tuple[Path, int]] = []
         self._bytes = 0
 
     def __enter__(self) -> Self:
@@ -226,10 +227,10 @@ class TableParts:
         if self._bytes > self._limits.max_inflated_bytes:
             most = self._limits.max_inflated_bytes
             raise TableProblem(f"The table holds more than {most:,} bytes.")
-        path = Path(self._folder.name) / str(len(self._paths))
+        path = Path(self._folder.name) / str(len(self._parts))
         with pa.ipc.new_file(path, table.schema, options=_LZ4) as writer:
             writer.write_table(table)
-        self._paths.append(path)
+        self._parts.append((path, rows))
         self.rows += rows
 
     def write(self, target: Path, source: TableSource | None, report: Report = silent) -> TableFile:
@@ -268,18 +269,19 @@ class TableParts:
         )
 
     def _typed(self, schema: pl.Schema, report: Report) -> Iterator[pl.DataFrame]:
-        for number, path in enumerate(self._paths, start=1):
+        for number, (path, rows) in enumerate(self._parts, start=1):
             table = _read_part(path)
             path.unlink()
             columns = [
-                self._typed_column(table, name, kind).alias(name) for name, kind in schema.items()
+                self._typed_column(table, rows, name, kind).alias(name)
+                for name, kind in schema.items()
             ]
             yield pl.DataFrame(columns)
-            report(0.5 + 0.5 * number / len(self._paths), "Writing")
+            report(0.5 + 0.5 * number / len(self._parts), "Writing")
 
-    def _typed_column(self, table: pa.Table, name: str, kind: pl.DataType) -> pl.Series:
+    def _typed_column(self, table: pa.Table, rows: int, name: str, kind: pl.DataType) -> pl.Series:
         if name not in table.column_names:
-            return pl.repeat(None, table.num_rows, dtype=kind, eager=True)
+            return pl.repeat(None, rows, dtype=kind, eager=True)
         values = _series(table.column(name))
         if values.dtype == pl.String != kind:
             return as_kind(values, self._columns[name].texts.kind)

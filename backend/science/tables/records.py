@@ -148,7 +148,7 @@ def read_header(path: Path, delimiter: str, limits: ReadLimits) -> Header:
             raise TableProblem(
                 f"Line {records.line:,}: {message}.",
                 line=records.line,
-                column=names[position] or None,
+                column=names[position][:100] or None,
             )
         mark = 3 if _has_mark(path) else 0
         return Header(names, raw, mark + records.bytes)

@@ -29,17 +29,18 @@ ZIP: Final = b"PK\x03\x04"
 EMPTY_ZIP: Final = b"PK\x05\x06"
 # What people send by mistake.
 NO_TABLES: Final = {
-    b"%PDF": "a PDF document",
+    b"%PDF-": "a PDF document",
     b"\x89PNG": "a PNG image",
     b"\xff\xd8\xff": "a JPEG image",
-    b"GIF8": "a GIF image",
-    b"BZh": "compressed with bzip2; use gzip or zstd",
+    b"GIF87a": "a GIF image",
+    b"GIF89a": "a GIF image",
+    **{b"BZh%d1AY&SY" % level: "compressed with bzip2; use gzip or zstd" for level in range(1, 10)},
     b"\xfd7zXZ": "compressed with xz; use gzip or zstd",
     b"7z\xbc\xaf": "a 7-Zip archive; use gzip or zstd",
-    b"Rar!": "a RAR archive; use gzip or zstd",
+    b"Rar!\x1a\x07": "a RAR archive; use gzip or zstd",
     b"\x04\x22\x4d\x18": "compressed with lz4; use gzip or zstd",
     b"\x7fELF": "a program",
-    b"SQLite format 3": "a SQLite database",
+    b"SQLite format 3\0": "a SQLite database",
     b"\x89HDF": "an HDF5 file",
     b"\x93NUMPY": "a NumPy file",
     b"\x80\x04": "a pickle, which can run code; save it as Parquet or CSV",
@@ -98,9 +99,10 @@ NAMES: Final[Mapping[Content, str]] = {
 
 def _by_magic(path: Path, head: bytes) -> Content | None:
     """What the first bytes say; None for what may be text."""
-    content = next((content for mark, content in MAGIC.items() if head.startswith(mark)), None)
-    if content is not None:
-        return content
+    for mark, content in MAGIC.items():
+        # PARENT_ID,NAME is a header of text; files of these formats hold zero bytes.
+        if head.startswith(mark) and (not mark.isalnum() or b"\0" in head):
+            return content
     if head.startswith((ZIP, EMPTY_ZIP)):
         return _in_zip(path)
     for mark, name in NO_TABLES.items():

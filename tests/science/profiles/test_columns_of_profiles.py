@@ -2,6 +2,8 @@
 
 import itertools
 import math
+from datetime import datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,20 @@ def test_dates_have_dates_as_quantiles_and_bins(tmp_path: Path) -> None:
     assert (column["min"], column["max"]) == ("2024-01-01T00:00:00", "2024-01-02T00:00:00")
     assert column["quantiles"]["0.5"] == "2024-01-01T12:00:00"
     assert sum(column["histogram"]["counts"]) == 5
+
+
+@pytest.mark.parametrize("kind", [pl.Date, pl.Datetime("us")])
+def test_end_of_time_is_never_passed(kind: pl.DataType, tmp_path: Path) -> None:
+    """9999-12-31 often stands for "until further notice"."""
+    end = datetime(9999, 12, 31, 23, 59, 59, 999_999)  # noqa: DTZ001  # tables know no zones
+    start = datetime(2024, 1, 1)  # noqa: DTZ001
+    column = column_of(
+        pl.Series([start, *[end] * 40], dtype=pl.Datetime("us")).cast(kind), tmp_path
+    )
+    shown = [*column["histogram"]["edges"], *column["quantiles"].values()]
+    assert max(shown) == "9999-12-31T23:59:59.999999"
+    assert min(shown) >= "2024-01-01"
+    assert column["quantiles"]["0.99"] == column["max"]
 
 
 def test_text_and_booleans_have_their_most_frequent_values(tmp_path: Path) -> None:
@@ -153,6 +169,18 @@ def test_moments_of_batches_are_those_of_all_values(batches: list[list[float]]) 
     for name in ("mean", "sd"):
         ours, theirs = getattr(moments, name)(), getattr(whole, name)()
         assert ours == (theirs if theirs is None else pytest.approx(theirs, rel=1e-6, abs=1e-4))
+
+
+def test_moments_of_large_numbers_are_exact() -> None:
+    numbers = [10**15 + (7 * i * i) % 9 for i in range(5_000)]
+    mean = Fraction(sum(numbers), len(numbers))
+    spread, cubes = (sum((one - mean) ** n for one in numbers) / len(numbers) for n in (2, 3))
+    moments = Moments()
+    for part in np.array_split(np.array(numbers, dtype=np.float64), 3):
+        moments.add(part)
+    assert moments.sd() == pytest.approx(math.sqrt(spread * 5_000 / 4_999), rel=1e-12)
+    skewness = float(cubes) / float(spread) ** 1.5 * math.sqrt(5_000 * 4_999) / 4_998
+    assert moments.skewness() == pytest.approx(skewness, rel=1e-9)
 
 
 @settings(max_examples=100, deadline=None)

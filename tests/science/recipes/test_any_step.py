@@ -12,6 +12,7 @@ from backend.science.recipes.apply import apply_recipe
 from backend.science.recipes.planning import OPERATIONS
 from backend.science.recipes.problem import RecipeProblem
 from backend.science.recipes.steps import Steps
+from tests.science.recipes.test_expressions import ATOMS, larger
 from tests.science.recipes.test_scripts import EVERY_STEP, OTHER, table
 
 _STEPS: TypeAdapter[Any] = TypeAdapter(Steps)
@@ -42,7 +43,14 @@ def odd(whole: Any) -> st.SearchStrategy[Any]:
     return VALUES | st.just(whole)
 
 
-ODD_STEPS: Final = st.one_of([odd(one) for one in EVERY_STEP])
+EXPRESSIONS: Final = st.recursive(ATOMS, larger, max_leaves=12)
+ODD_STEPS: Final = st.one_of(
+    [
+        *(odd(one) for one in EVERY_STEP),
+        EXPRESSIONS.map(lambda text: {"kind": "derive", "name": "new", "expression": text}),
+        EXPRESSIONS.map(lambda text: {"kind": "filter_rows", "expression": text}),
+    ]
+)
 
 
 @settings(deadline=None, max_examples=500)

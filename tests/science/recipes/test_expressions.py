@@ -48,7 +48,9 @@ def values(text: str) -> list[Any]:
         ("2 + 3 * 4 - (1 - 1)", [14] * 4),
         ("1 / x", [1 / 1.5, None, -0.5, None]),
         ("sqrt(x)", [1.5**0.5, 0, None, None]),
-        ("log10(n * 0 + 100)", [2, 2, None, 2]),
+        ("log10(n * 0 + 1000)", [3, 3, None, 3]),
+        ("floor(log10(0.001))", [-3] * 4),
+        ("log2(2 ** 29) == 29", [True] * 4),
         ("log1p(x * 0)", [0, 0, 0, None]),
         ("exp(1000)", [None] * 4),
         ("abs(n)", [1, 2, None, 7]),
@@ -75,6 +77,8 @@ def values(text: str) -> list[Any]:
         ("t > d", [True, True, None, True]),
         ("n is null or x is not null", [True, True, True, False]),
         ("n in (1, -7)", [True, False, None, True]),
+        ("x in (0, 1.5, 9007199254740993)", [True, True, False, None]),
+        ("d in ('2024-01-05', '2020-02-29T00:00')", [True, False, None, True]),
         ("s not in ('ab', 'x')", [False, True, None, True]),
         ("not b", [False, None, True, False]),
         ("b == true", [True, None, False, True]),
@@ -130,6 +134,32 @@ def test_bad_expression_is_refused_by_position(text: str, says: str) -> None:
     with pytest.raises(ExpressionProblem) as refusal:
         compiled(text)
     assert says in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("n" + " - n" * 39, [-38, -76, None, 266]),
+        ("-(" * 19 + "n" + ")" * 19, [-1, -2, None, 7]),
+        ("round(" * 39 + "x" + ", 1)" * 39, [1.5, 0, -2, None]),
+        ("log(" * 39 + "x" + ")" * 39, [None] * 4),
+        ("log10(" * 39 + "x" + ")" * 39, [None] * 4),
+        ("coalesce(" * 39 + "x" + ", 1)" * 39, [1.5, 0, -2, 1]),
+        ("(" * 39 + "(n > 0)" + " in (true))" * 39, [True, True, None, False]),
+    ],
+)
+def test_deep_expression_takes_no_longer_than_its_length(text: str, expected: list[Any]) -> None:
+    """Each operand is visited and held once: twice would take years."""
+    assert values(text) == expected
+    assert len(compiled(text).source) < 2_000
+
+
+def test_chains_in_brackets_are_refused_before_python_gives_up() -> None:
+    text = "n"
+    for _ in range(12):
+        text = f"({text}{' + n' * 39})"
+    with pytest.raises(ExpressionProblem, match="too many operations on each other's results"):
+        compiled(text)
 
 
 SIGNS: Final = ("(", ")", ",", "==", "<", "**", "-", "`", "'", ".", "true", "null", "in", "is")

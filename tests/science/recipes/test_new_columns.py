@@ -66,6 +66,31 @@ def test_times_are_parsed_with_half_days() -> None:
     assert found == [datetime(2024, 1, 31, 14, 5), datetime(2024, 2, 1)]  # noqa: DTZ001  # naive
 
 
+@pytest.mark.parametrize(
+    ("pattern", "texts"),
+    [
+        ("%d.%m.%Y", ["1.2.2024", "01.02.24"]),
+        ("%Y-%m-%d", ["2024-2-1", "24-02-01"]),
+        ("%Y%m%d", ["20240201", "240201"]),
+        ("%d. %m.%Y", ["1.  2.2024", "1. 2.+2024"]),
+        ("%d.%m.%y", ["1.2.24", "1.2.4"]),
+        ("%d/%m/%Y %H:%M:%S%.f", ["1/2/2024 00:00:00.0000", "1/2/24 00:00:00.2024"]),
+    ],
+)
+def test_years_have_all_digits_that_the_format_asks_for(pattern: str, texts: list[str]) -> None:
+    frame = pl.DataFrame({"t": texts})
+    step = {"kind": "parse_dates", "columns": ["t"], "formats": [pattern], "errors": "null"}
+    found = clean(step, frame=frame).frame["t"].cast(pl.Date).to_list()
+    assert found == [date(2024, 2, 1), None]
+
+
+@pytest.mark.parametrize("to", ["date", "datetime"])
+def test_text_with_a_short_year_is_no_date(to: str) -> None:
+    frame = pl.DataFrame({"t": ["24-02-01", "24-02-01T10:00:00", "2024-02-01"]})
+    made = clean({"kind": "cast", "columns": ["t"], "to": to, "errors": "null"}, frame=frame)
+    assert made.frame["t"].cast(pl.Date).to_list() == [None, None, date(2024, 2, 1)]
+
+
 @pytest.mark.parametrize("pattern", ["%d.%m", "%Y-%m-%d %H", "%Q", "%Y%Y%m%d", "%Y-%m-%d %z", ""])
 def test_odd_formats_are_refused(pattern: str) -> None:
     with pytest.raises(ValidationError):

@@ -1,5 +1,6 @@
 """An exported script, run by hand, makes the very table that the recipe made."""
 
+import gzip
 import runpy
 import subprocess
 import sys
@@ -18,8 +19,11 @@ from backend.science.recipes.apply import apply_recipe, outline_of
 from backend.science.recipes.planning import OPERATIONS, follow
 from backend.science.recipes.problem import RecipeProblem
 from backend.science.recipes.scripts.facts import Stage, TableFacts
+from backend.science.recipes.scripts.reading import read_input
 from backend.science.recipes.scripts.writing import write_script
 from backend.science.recipes.steps import Join, Steps
+from backend.science.tables.read import read_table
+from backend.science.tables.table_file import ReadLimits, ReadOptions
 
 _STEPS: TypeAdapter[Any] = TypeAdapter(Steps)
 OTHER: Final = pl.DataFrame({"id": ["a", "b", "x"], "Size": [1.5, None, 2.0], "n": [1, 2, 3]})
@@ -181,6 +185,30 @@ def test_csv_is_read_as_it_was_uploaded(tmp_path: Path) -> None:
         (1, None, True, datetime(2024, 1, 1, 8, 30)),  # noqa: DTZ001  # stored times are naive
         (None, "a;é", False, None),
     ]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a,b\n\n1,x\n\n2,y z\n\n",
+        b"\xef\xbb\xbfa,b\r1,x\r2,y z\r",
+        b'\n"a","b"\r\n1,x\r\n\r\n"2","y z"',
+        gzip.compress(b"a,b\n1,x\n2,y z\n"),
+    ],
+)
+def test_csv_of_any_shape_is_read_as_the_upload_was(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "in.csv").write_bytes(content)
+    target = tmp_path / "typed.parquet"
+    limits = ReadLimits(max_columns=9, max_cell_bytes=99, max_inflated_bytes=9_999_999)
+    uploaded = read_table(tmp_path / "in.csv", ReadOptions(), limits, target)
+    read = read_input(tmp_path / "in.csv", {"a": "integer", "b": "string"})
+    assert read.rows() == [(1, "x"), (2, "y z")]
+    assert read.equals(pl.read_parquet(uploaded.path))
+
+
+def test_blank_lines_of_a_single_column_are_no_rows(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_bytes(b'a\n1\n\n""\n2\n')
+    assert read_input(tmp_path / "in.csv", {"a": "integer"}).rows() == [(1,), (None,), (2,)]
 
 
 def test_step_that_fails_by_hand_says_why(tmp_path: Path) -> None:

@@ -9,7 +9,11 @@ from operator import and_, or_
 
 import polars as pl
 
+from backend.science.recipes.values import is_among
+
 SECONDS_OF_A_DAY = 86_400
+# polars would take some names of columns for patterns.
+PLAIN_NAME = "values"
 
 
 def exact(number: pl.Expr) -> pl.Expr:
@@ -22,7 +26,7 @@ def finite(number: pl.Expr) -> pl.Expr:
 
     Not by `when`, which holds its operand twice: nested, that is exponential.
     """
-    return number.map_batches(
+    return number.alias(PLAIN_NAME).map_batches(
         lambda numbers: numbers.set(~numbers.is_finite(), None),
         return_dtype=pl.Float64,
         is_elementwise=True,
@@ -77,12 +81,30 @@ def log(number: pl.Expr) -> pl.Expr:
 
 def log10(number: pl.Expr) -> pl.Expr:
     """Decimal logarithm."""
-    return finite(exact(number).log10())
+    return finite(_logarithm(number, 10.0))
 
 
 def log2(number: pl.Expr) -> pl.Expr:
     """Binary logarithm."""
-    return finite(exact(number).log(2.0))
+    return finite(_logarithm(number, 2.0))
+
+
+def _logarithm(number: pl.Expr, base: float) -> pl.Expr:
+    return (
+        exact(number)
+        .alias(PLAIN_NAME)
+        .map_batches(
+            lambda numbers: _with_whole(numbers.log(base), numbers, base),
+            return_dtype=pl.Float64,
+            is_elementwise=True,
+        )
+    )
+
+
+def _with_whole(logarithms: pl.Series, numbers: pl.Series, base: float) -> pl.Series:
+    """Whole where the number is a power: polars is off by the last digit."""
+    whole = logarithms.round()
+    return whole.zip_with(base**whole == numbers, logarithms)
 
 
 def log1p(number: pl.Expr) -> pl.Expr:
@@ -156,8 +178,13 @@ def opposite(condition: pl.Expr) -> pl.Expr:
 
 
 def among(value: pl.Expr, *values: pl.Expr) -> pl.Expr:
-    """The value is one of the list."""
-    return pl.any_horizontal([value == one for one in values])
+    """The value is one of the list; held once, as by `finite`."""
+    return pl.map_batches(
+        [value, *values],
+        lambda all_of: is_among(all_of[0], [one.item() for one in all_of[1:]]),
+        return_dtype=pl.Boolean,
+        is_elementwise=True,
+    )
 
 
 def is_missing(value: pl.Expr) -> pl.Expr:

@@ -1,5 +1,8 @@
 """Reading the table that a script begins with, and the tables that it joins."""
 
+import csv
+import gzip
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,10 +16,10 @@ from backend.science.tables.inference import NULL_TEXTS
 def read_input(
     path: Path, schema: Mapping[str, str], delimiter: str = ",", encoding: str = "utf8"
 ) -> pl.DataFrame:
-    """A Parquet file as it is, or a CSV file with columns of known types in their order."""
+    """A Parquet file as it is, or a CSV file, plain or gzip, with columns of known types."""
     if path.name.endswith((".parquet", ".pq")):
         return prepare(pl.read_parquet(path))
-    texts = pl.read_csv(path, separator=delimiter, encoding=encoding, infer_schema=False)
+    texts = pl.read_csv(plain_csv(path, delimiter, encoding), infer_schema=False)
     if texts.width != len(schema):
         raise ValueError(f"{path} has {texts.width} columns, expected {len(schema)}")
     typed = [
@@ -24,6 +27,21 @@ def read_input(
         for at, (name, kind) in enumerate(schema.items())
     ]
     return prepare(pl.DataFrame(typed))
+
+
+def plain_csv(path: Path, delimiter: str, encoding: str) -> bytes:
+    """The records of a CSV file with commas, in UTF-8, without blank lines."""
+    content = path.read_bytes()
+    if content.startswith(b"\x1f\x8b"):
+        content = gzip.decompress(content)
+    text = content.decode(encoding).removeprefix("\ufeff")
+    csv.field_size_limit(len(text) + 1)
+    plain = io.StringIO()
+    # With CR LF at the ends of lines the writer quotes cells that hold either.
+    writer = csv.writer(plain, lineterminator="\r\n")
+    records = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    writer.writerows(record for record in records if record)
+    return plain.getvalue().encode()
 
 
 def typed_text(text: pl.Series, kind: str) -> pl.Series:

@@ -118,8 +118,9 @@ def _heading(start: TableFacts, last: int, tables: Sequence[TableFacts]) -> str:
         "",
         f"python clean.py input.parquet output.parquet{joined}",
         "",
-        "Inputs are Parquet files, or CSV files as they were uploaded. The functions are Goodfit's",
-        f"own, so the result is the version's table. Made for polars {pl.__version__}.",
+        "Inputs are CSV files as they were uploaded, plain or gzip, or a version's Parquet file.",
+        "The functions are Goodfit's own, so the result is the version's table.",
+        f"Made for polars {pl.__version__}.",
     ]
     return "\n".join(f"# {line}".rstrip() for line in lines)
 
