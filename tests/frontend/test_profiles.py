@@ -83,6 +83,7 @@ def test_calm_table_says_that_nothing_is_suspicious(sign_in: Open, world: World)
 def test_doubt_comes_first_and_is_mended_with_one_click(sign_in: Open, world: World) -> None:
     warnings = [DOUBT.message, "year: one value only"]
     told = FULL.model_copy(update={"doubts": [DOUBT], "warnings": warnings})
+    world.datasets[7] = make_dataset(7, "penguins", "ada", 1, warnings=warnings[:1])
     app = open_profile(sign_in, world, told)
     shown = [warning.value.replace("\\", "") for warning in app.warning]
     # The header names the first as well.
