@@ -96,7 +96,7 @@ def _fresh(code: str) -> str:
     ("modules", "allowed"),
     [
         ("catalogue, spec, metrics, rows, column_types", set()),
-        ("columns", {"polars"}),
+        ("columns", {"polars", "pyarrow"}),
         ("plots.render", {"matplotlib"}),
         ("run", HEAVY - {"polars"}),
     ],
