@@ -30,6 +30,8 @@ def _draw_rows(dataset_id: int, version: int) -> None:
     if preview.total_rows > len(preview.rows):
         shown = text.counted(len(preview.rows), "row")
         st.caption(f"The first {shown} of {preview.total_rows:,}.")
+    if preview.is_cut:
+        st.caption("Long texts are cut here; the download has all of them.")
 
 
 def _draw_images(dataset_id: int, version: int) -> None:

@@ -20,7 +20,7 @@ def read(
     path, target = folder / "sent", folder / "typed"
     path.write_bytes(content)
     try:
-        return reader(path, ReadOptions(**options), limits, target, lambda _share, _text: None)  # type: ignore[arg-type]
+        return reader(path, ReadOptions(**options), limits, target, lambda _share, _text: None)  # type: ignore[arg-type]  # any reader
     finally:
         assert {one.name for one in folder.iterdir()} <= {"sent", "typed"}
 

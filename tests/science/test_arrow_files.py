@@ -76,8 +76,8 @@ def test_every_type_becomes_one_of_a_few(form: str, tmp_path: Path) -> None:
         "category": ["x", None, "x"],
         "codes": [7, None, 7],
         "zoned": [NOON, None, NOON],
-        "fine": [dt.datetime(1970, 1, 1, microsecond=1), None] * 1  # noqa: DTZ001
-        + [dt.datetime(1970, 1, 1, microsecond=2)],  # noqa: DTZ001
+        "fine": [dt.datetime(1970, 1, 1, microsecond=1), None] * 1  # noqa: DTZ001  # stored times are naive
+        + [dt.datetime(1970, 1, 1, microsecond=2)],  # noqa: DTZ001  # stored times are naive
         "day": [DAY, None, DAY],
         "iso": [DAY, None, dt.date(2024, 3, 1)],
         "iso instant": [NOON, None, NOON + dt.timedelta(days=1)],
@@ -105,7 +105,7 @@ def test_same_table_has_one_digest_whoever_wrote_it(tmp_path: Path) -> None:
         (read_arrow, saved(lambda sink: polars.write_ipc(sink, compression="zstd"))),
         (read_arrow, saved(polars.write_ipc_stream)),
     ]
-    tables = [read(reader, content, tmp_path) for reader, content in writers]  # type: ignore[arg-type]
+    tables = [read(reader, content, tmp_path) for reader, content in writers]  # type: ignore[arg-type]  # any reader
     assert len({table.content_digest for table in tables}) == 1
     assert {table.rows for table in tables} == {len(pandas)}
     assert [table.warnings for table in tables] == [[]] * len(tables)

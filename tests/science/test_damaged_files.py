@@ -93,11 +93,11 @@ def test_damaged_file_is_read_or_refused(
 ) -> None:
     reader, content = FILES[form]
     with contextlib.suppress(TableProblem, ImageProblem):
-        read(reader, damaged(content, changes), tmp_path)  # type: ignore[arg-type]
+        read(reader, damaged(content, changes), tmp_path)  # type: ignore[arg-type]  # any reader
 
 
 @pytest.mark.parametrize("form", FILES)
 def test_undamaged_file_is_read(form: str, tmp_path: Path) -> None:
     reader, content = FILES[form]
-    read(reader, content, tmp_path)  # type: ignore[arg-type]
+    read(reader, content, tmp_path)  # type: ignore[arg-type]  # any reader
     assert (tmp_path / "typed").stat().st_size > 0

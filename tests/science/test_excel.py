@@ -60,7 +60,7 @@ def test_cells_are_typed_as_text_of_a_csv_file(tmp_path: Path) -> None:
         "number": [0.1, None, 1e300],
         "flag": [True, False, None],
         "day": [DAY, None, DAY],
-        "mixed days": [dt.datetime(2024, 2, 29), NOON, None],  # noqa: DTZ001
+        "mixed days": [dt.datetime(2024, 2, 29), NOON, None],  # noqa: DTZ001  # stored times are naive
         "code": ["007", "08", None],
         "text number": [5, 6, None],
         "odd": ["3", "?", "true"],
@@ -108,7 +108,7 @@ def test_dates_and_text_may_meet_in_later_parts(
     monkeypatch.setattr("backend.science.tables.excel.PART_VALUES", 2)
     rows = cells(["a", "b"], [DAY, DAY], [NOON, "?"], [DAY, DAY])
     frame = typed(read(read_excel, rows, tmp_path))
-    midnight = dt.datetime(2024, 2, 29)  # noqa: DTZ001
+    midnight = dt.datetime(2024, 2, 29)  # noqa: DTZ001  # stored times are naive
     assert frame["a"].to_list() == [midnight, NOON, midnight]
     assert frame["b"].to_list() == ["2024-02-29", "?", "2024-02-29"]
 

@@ -81,7 +81,7 @@ class NumberColumn:
 
     def statistics(self) -> ColumnStatistics:
         """All that is known once every row was seen; gives back the memory."""
-        ordered: Ordered = np.concatenate(self._parts or [np.empty(0)])  # type: ignore[assignment]
+        ordered: Ordered = np.concatenate(self._parts or [np.empty(0)])  # type: ignore[assignment]  # of one type
         self._parts.clear()
         ordered.sort()
         if not len(ordered):

@@ -109,7 +109,7 @@ def _chosen(book: CalamineWorkbook, wanted: str | None) -> tuple[str, CalamineSh
     if wanted is not None and wanted not in names:
         raise TableProblem(f"There is no sheet {wanted!r}. The sheets are {_listed(names)}.")
     for name in names if wanted is None else [wanted]:
-        sheet = _undamaged(lambda name=name: book.get_sheet_by_name(name))  # type: ignore[misc]
+        sheet = _undamaged(lambda name=name: book.get_sheet_by_name(name))  # type: ignore[misc]  # a default argument binds it
         if sheet.height:
             return name, sheet
     if wanted is not None:

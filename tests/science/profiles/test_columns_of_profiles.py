@@ -48,7 +48,7 @@ def test_dates_have_dates_as_quantiles_and_bins(tmp_path: Path) -> None:
 def test_end_of_time_is_never_passed(kind: pl.DataType, tmp_path: Path) -> None:
     """9999-12-31 often stands for "until further notice"."""
     end = datetime(9999, 12, 31, 23, 59, 59, 999_999)  # noqa: DTZ001  # tables know no zones
-    start = datetime(2024, 1, 1)  # noqa: DTZ001
+    start = datetime(2024, 1, 1)  # noqa: DTZ001  # stored times are naive
     column = column_of(
         pl.Series([start, *[end] * 40], dtype=pl.Datetime("us")).cast(kind), tmp_path
     )

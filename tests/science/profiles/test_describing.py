@@ -12,7 +12,7 @@ def test_role_that_somebody_gave_is_kept_and_said(tmp_path: Path) -> None:
     frame = {"n": [1, 2, 3] * 20, "name": [f"p{i}" for i in range(60)], "same": ["x"] * 60}
     pl.DataFrame(frame).write_parquet(path)
     given = {"n": "id", "name": "categorical", "same": "categorical"}
-    described = {c.name: c for c in describe_table(path, given)}  # type: ignore[arg-type]
+    described = {c.name: c for c in describe_table(path, given)}  # type: ignore[arg-type]  # a name is a role
     assert {name: (one.role, one.role_given) for name, one in described.items()} == {
         "n": ("id", True),
         "name": ("categorical", True),
