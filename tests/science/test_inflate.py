@@ -28,9 +28,9 @@ def inflated(folder: Path, content: bytes, compression: Compression) -> bytes:
 @pytest.mark.parametrize(
     ("content", "compression"),
     [
-        (gzip.compress(CONTENT), "gzip"),
-        (gzip.compress(CONTENT[:9]) + gzip.compress(CONTENT[9:]), "gzip"),
-        (gzip.compress(CONTENT) + b"\0" * 3_000_000, "gzip"),
+        (gzip.compress(CONTENT, mtime=0), "gzip"),
+        (gzip.compress(CONTENT[:9], mtime=0) + gzip.compress(CONTENT[9:], mtime=0), "gzip"),
+        (gzip.compress(CONTENT, mtime=0) + b"\0" * 3_000_000, "gzip"),
         (zstd(CONTENT), "zstd"),
         (zstd(CONTENT[:9]) + zstd(CONTENT[9:]), "zstd"),
     ],
@@ -44,13 +44,13 @@ def test_all_of_a_file_is_inflated(
 @pytest.mark.parametrize(
     ("content", "compression", "words"),
     [
-        (gzip.compress(CONTENT)[:-3], "gzip", "cut off"),
-        (gzip.compress(CONTENT)[:9], "gzip", "cut off"),
-        (gzip.compress(CONTENT)[:500] + b"\xff" * 500, "gzip", "damaged"),
-        (gzip.compress(CONTENT) + b"more", "gzip", "damaged"),
-        (gzip.compress(b""), "gzip", "empty"),
-        (gzip.compress(b"\0" * 15_000_000), "gzip", "more than 200 times"),
-        (gzip.compress(CONTENT[:100_000] * 201), "gzip", "more than 20,000,000 bytes"),
+        (gzip.compress(CONTENT, mtime=0)[:-3], "gzip", "cut off"),
+        (gzip.compress(CONTENT, mtime=0)[:9], "gzip", "cut off"),
+        (gzip.compress(CONTENT, mtime=0)[:500] + b"\xff" * 500, "gzip", "damaged"),
+        (gzip.compress(CONTENT, mtime=0) + b"more", "gzip", "damaged"),
+        (gzip.compress(b"", mtime=0), "gzip", "empty"),
+        (gzip.compress(b"\0" * 15_000_000, mtime=0), "gzip", "more than 200 times"),
+        (gzip.compress(CONTENT[:100_000] * 201, mtime=0), "gzip", "more than 20,000,000 bytes"),
         (zstd(CONTENT)[:-3], "zstd", "damaged or cut off"),
         (zstd(CONTENT)[:50] + b"\xff" * 500, "zstd", "damaged or cut off"),
         (zstd(b"\0" * 15_000_000), "zstd", "more than 200 times"),
@@ -65,7 +65,7 @@ def test_bad_compressed_file_is_named(
 
 def test_file_that_is_compressed_twice_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "sent"
-    path.write_bytes(gzip.compress(gzip.compress(CONTENT)))
+    path.write_bytes(gzip.compress(gzip.compress(CONTENT), mtime=0))
     with pytest.raises(TableProblem, match="compressed twice"):
         read_table(path, ReadOptions(), LIMITS, tmp_path / "typed.parquet")
     assert {left.name for left in tmp_path.iterdir()} == {"sent"}
