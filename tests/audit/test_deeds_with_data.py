@@ -63,7 +63,7 @@ async def test_new_dataset_is_noted_with_its_version(sign_in: SignIn) -> None:
             "/versions/1/recipe",
             {"json": {"steps": [{"kind": "drop_nulls"}]}},
             "dataset.version_added",
-            {"version": 2, "origin": "recipe"},
+            {"version": 2, "origin": "recipe", "parent_version": 1},
         ),
         (
             "GET",

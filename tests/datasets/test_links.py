@@ -119,7 +119,7 @@ async def test_expired_changed_and_foreign_links_are_none(
     link = await _link(ada, path)
     signer = LinkSigner(settings.secrets.token_keys)
     claims = signer.decode(link.rpartition("/")[2])
-    late = replace(claims, expires=int(time.time()))
+    late = replace(claims, expires=int(time.time()) - 60)
     foreign = LinkSigner(["another key, which nobody here has ever had"])
     for token in (signer.encode(late), foreign.encode(claims), "gd_", "gd_x", "x", "gd_%00"):
         answer = await anonymous.get(f"{V1}/downloads/{token}")

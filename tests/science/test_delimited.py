@@ -23,6 +23,7 @@ from backend.science.tables.regular_text import RegularText
 from backend.science.tables.table_file import ReadLimits, ReadOptions, TableFile
 from backend.science.text_check import TableProblem
 from tests.conftest import DATA
+from tests.science.tables import read_file
 
 LIMITS = ReadLimits(max_columns=2_000, max_cell_bytes=1_000_000, max_inflated_bytes=50_000_000)
 
@@ -299,3 +300,11 @@ def test_penguins_are_typed(tmp_path: Path) -> None:
 def test_doubtful_types_are_said(tmp_path: Path, column: list[str], warning: str) -> None:
     content = "\n".join(["x,y", *(f"{cell},1" for cell in column)])
     assert list(read(tmp_path, content.encode()).warnings) == [warning]
+
+
+def test_bound_of_cells_is_left_as_it_was(tmp_path: Path) -> None:
+    before = csv.field_size_limit()
+    path = tmp_path / "odd.csv"
+    path.write_bytes(b'a,b\n\n"x\ny",2\n')
+    read_file(path)
+    assert csv.field_size_limit() == before

@@ -87,7 +87,6 @@ class Records:
 
     def __init__(self, file: TextIO, delimiter: str, max_cell: int | None = None) -> None:
         self._most = csv.field_size_limit() if max_cell is None else max_cell
-        csv.field_size_limit(self._most)
         self.bytes = 0
         self._reader = csv.reader(self._counted(file), delimiter=delimiter, strict=True)
 
@@ -103,6 +102,8 @@ class Records:
 
     def __iter__(self) -> Iterator[list[str]]:
         while True:
+            # The bound is the module's, for whoever reads CSV in this process.
+            before = csv.field_size_limit(self._most)
             try:
                 record = next(self._reader)
             except StopIteration:
@@ -110,6 +111,8 @@ class Records:
             except csv.Error as error:
                 message = f"Line {self.line:,}: {self._says(str(error))}."
                 raise TableProblem(message, line=self.line) from None
+            finally:
+                csv.field_size_limit(before)
             if record:
                 yield record
 

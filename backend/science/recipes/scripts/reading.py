@@ -35,12 +35,15 @@ def plain_csv(path: Path, delimiter: str, encoding: str) -> bytes:
     if content.startswith(b"\x1f\x8b"):
         content = gzip.decompress(content)
     text = content.decode(encoding).removeprefix("\ufeff")
-    csv.field_size_limit(len(text) + 1)
     plain = io.StringIO()
     # With CR LF at the ends of lines the writer quotes cells that hold either.
     writer = csv.writer(plain, lineterminator="\r\n")
     records = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    writer.writerows(record for record in records if record)
+    before = csv.field_size_limit(len(text) + 1)
+    try:
+        writer.writerows(record for record in records if record)
+    finally:
+        csv.field_size_limit(before)
     return plain.getvalue().encode()
 
 
