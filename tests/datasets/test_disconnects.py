@@ -113,7 +113,8 @@ async def test_client_that_leaves_while_its_table_is_read_ends_the_process(
 async def _reading_process(settings: Settings) -> psutil.Process:
     """The process that has begun to write in the folder of the upload."""
     folder = uploads_folder(settings.home)
-    for _ in range(400):
+    # A process takes its time to start on a busy machine.
+    for _ in range(3_000):
         for process in psutil.Process().children():
             opened = [Path(file.path) for file in process.open_files()]
             if any(folder in path.parents for path in opened):
