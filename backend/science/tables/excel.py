@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -86,10 +87,12 @@ def _opened(path: Path) -> Iterator[CalamineWorkbook]:
 
 
 def _undamaged(read: Callable[[], T]) -> T:
-    """What the reader gives; all that it raises means a damaged file."""
+    """What the reader gives; all that it raises but want of memory means a damaged file."""
     try:
         return read()
-    except Exception:
+    except MemoryError:
+        raise
+    except Exception:  # the reader documents no errors: each layer of it raises its own
         raise TableProblem("The workbook is damaged.") from None
     except BaseException as error:
         # What Rust panics with is no Exception, and has no name that could be imported.
@@ -109,7 +112,7 @@ def _chosen(book: CalamineWorkbook, wanted: str | None) -> tuple[str, CalamineSh
     if wanted is not None and wanted not in names:
         raise TableProblem(f"There is no sheet {wanted!r}. The sheets are {_listed(names)}.")
     for name in names if wanted is None else [wanted]:
-        sheet = _undamaged(lambda name=name: book.get_sheet_by_name(name))  # type: ignore[misc]  # a default argument binds it
+        sheet = _undamaged(partial(book.get_sheet_by_name, name))
         if sheet.height:
             return name, sheet
     if wanted is not None:

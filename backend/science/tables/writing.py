@@ -89,7 +89,7 @@ def write_frames(schema: pl.Schema, frames: Iterable[pl.DataFrame], target: Path
         source.sink_parquet(
             target, compression="zstd", compression_level=ZSTD_LEVEL, row_group_size=rows
         )
-    except Exception:
+    except Exception:  # polars wraps what the iteration raised; that itself is raised below
         if passing.error is None:
             raise
     if passing.error is not None:
