@@ -24,6 +24,10 @@ def _estimator_out(name: str) -> EstimatorOut:
         install=install_command(spec.requires) if spec.requires else None,
         params_schema=spec.Params.model_json_schema(),
         defaults=spec.Params().model_dump(mode="json"),
+        presets={name: dict(params) for name, params in spec.presets.items()},
+        search_space=spec.search_space,
+        has_coefficients=spec.has_coefficients,
+        takes_weights=spec.takes_weights,
     )
 
 

@@ -13,7 +13,16 @@ from backend.core.schemas import (
     VersionNumber,
 )
 from backend.fits.states import FitState
-from backend.science.spec import Holdout, Task, Validation
+from backend.science.estimator_spec import Preset
+from backend.science.spec import (
+    ClassWeight,
+    Holdout,
+    Preprocessing,
+    Search,
+    TargetTransform,
+    Task,
+    Validation,
+)
 from backend.science.storable import storable
 
 EstimatorName = Annotated[
@@ -21,7 +30,28 @@ EstimatorName = Annotated[
 ]
 TagKey = Annotated[str, StringConstraints(min_length=1, max_length=100), BeforeValidator(storable)]
 TagValue = Annotated[str, StringConstraints(max_length=500), BeforeValidator(storable)]
+MetricName = Annotated[
+    str, StringConstraints(min_length=1, max_length=100), BeforeValidator(storable)
+]
+Notes = Annotated[str, StringConstraints(max_length=20_000), BeforeValidator(storable)]
 Theme = Literal["light", "dark"]
+FitErrorCode = Literal[
+    "data",
+    "estimator",
+    "memory_limit",
+    "time_limit",
+    "worker_lost",
+    "process_died",
+    "files",
+    "budget",
+]
+
+
+class FitLimits(Schema):
+    """What one fit may take, within the settings of the server."""
+
+    seconds: int | None = Field(None, ge=1, le=604_800)
+    memory_bytes: int | None = Field(None, ge=100_000_000, le=10**15)
 
 
 class FitCreate(Schema):
@@ -33,10 +63,22 @@ class FitCreate(Schema):
     features: Annotated[list[ColumnName], Field(min_length=1, max_length=2_000)] | None = None
     task: Task | None = None
     estimator: EstimatorName
+    # Where to start from; `params` change single values of it.
+    preset: Preset | None = None
     params: dict[str, Any] = Field(default_factory=dict, max_length=100)
+    preprocessing: Preprocessing = Preprocessing()
+    target_transform: TargetTransform = "none"
+    class_weight: ClassWeight = "none"
+    weights: ColumnName | None = None
     validation: Validation = Holdout()
+    search: Search | None = None
+    main_metric: MetricName | None = None
     seed: int = Field(0, ge=0, le=2**32 - 1)
+    limits: FitLimits = FitLimits()
+    # Only administrators: a fit that goes before all others.
+    priority: Literal["normal", "high"] = "normal"
     name: Name | None = None
+    notes: Notes = ""
     tags: dict[TagKey, TagValue] = Field(default_factory=dict, max_length=50)
 
 
@@ -44,7 +86,9 @@ class FitUpdate(Schema):
     """What may be changed afterwards; a field left out stays."""
 
     name: Name | None = None
+    notes: Notes | None = None
     tags: dict[TagKey, TagValue] | None = Field(None, max_length=50)
+    archived: bool | None = None
     # The caller must own both projects; null and the present one: it stays.
     project_id: Id | None = None
 
@@ -54,6 +98,8 @@ class FitErrorOut(Schema):
 
     message: str
     column: str | None = None
+    # For programs: what kind of reason it is.
+    code: FitErrorCode = "estimator"
 
 
 class ExcludedColumn(Schema):
@@ -63,10 +109,33 @@ class ExcludedColumn(Schema):
     reason: str
 
 
-class FitOut(Schema):
-    """A fit with all that is known about it so far."""
+class Interval(Schema):
+    """Bootstrap interval of 95 %; the rows of the hold-out are drawn again."""
 
-    passing = frozenset({"progress", "progress_message"})
+    low: float
+    high: float
+
+
+class Spread(Schema):
+    """A metric over the folds."""
+
+    mean: float
+    sd: float
+
+
+class FoldOut(Schema):
+    """One fold's metrics."""
+
+    repeat: int
+    fold: int
+    rows: int
+    metrics: dict[str, float]
+
+
+class FitSummary(Schema):
+    """A fit as lists show it."""
+
+    passing = frozenset({"progress", "progress_message", "position"})
 
     id: int
     name: str
@@ -74,35 +143,64 @@ class FitOut(Schema):
     state: FitState
     progress: float
     progress_message: str
+    # Fits that go before this one; null unless it is queued.
+    position: int | None
     attempt: int
     task: Task | None
     estimator: str
-    params: dict[str, Any]
     dataset_id: int
     dataset_name: str
     version: int
-    # sha256 of the version's content; it stays where the dataset itself is out of sight.
-    dataset_digest: str
     target: str
-    features: list[str] | None
-    excluded: list[ExcludedColumn]
-    validation: dict[str, Any]
-    seed: int
+    main_metric: str | None
     metrics: dict[str, float]
     baseline_metrics: dict[str, float]
-    rows_used: int | None
-    rows_holdout: int | None
+    metric_spread: dict[str, Spread]
     warnings: list[str]
     tracking: Literal["pending", "recorded"]
-    mlflow_run_id: str | None
-    mlflow_url: str | None
     error: FitErrorOut | None
+    leaderboard_id: int | None
     created_by: str
     created_at: Timestamp
     started_at: Timestamp | None
     finished_at: Timestamp | None
+    archived_at: Timestamp | None
+    trashed_at: Timestamp | None
     seconds: float | None
+    estimated_seconds: float | None
+    starred: bool
     tags: dict[str, str]
+
+
+class FitOut(FitSummary):
+    """A fit with all that is known about it so far."""
+
+    params: dict[str, Any]
+    # sha256 of the version's content; it stays where the dataset itself is out of sight.
+    dataset_digest: str
+    features: list[str] | None
+    excluded: list[ExcludedColumn]
+    preprocessing: dict[str, Any]
+    target_transform: TargetTransform
+    class_weight: ClassWeight
+    weights: str | None
+    validation: dict[str, Any]
+    search: dict[str, Any] | None
+    # What a search found best; null without one.
+    best_params: dict[str, Any] | None
+    seed: int
+    metric_intervals: dict[str, Interval]
+    fold_metrics: list[FoldOut]
+    rows_used: int | None
+    rows_holdout: int | None
+    mlflow_run_id: str | None
+    mlflow_url: str | None
+    rerun_of: int | None
+    priority: Literal["normal", "high"]
+    limits: FitLimits
+    peak_memory_bytes: int | None
+    environment: dict[str, Any]
+    notes: str
 
 
 class FitFilter(Schema):
@@ -113,6 +211,108 @@ class FitFilter(Schema):
     state: FitState | None = None
     estimator: EstimatorName | None = None
     mine: bool = False
+    starred: bool = False
+    archived: bool = False
+    trashed: bool = False
+    leaderboard_id: Id | None = None
+    # `key` or `key=value`.
+    tag: Annotated[str, StringConstraints(min_length=1, max_length=601)] | None = None
+    # Part of the name, the target, the dataset's name or the notes; or a fit's number.
+    search: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+
+
+class EventOut(Schema):
+    """Something that a fit told."""
+
+    id: int
+    attempt: int
+    kind: Literal["state", "log", "metrics", "trial"]
+    content: dict[str, Any]
+    at: Timestamp
+
+
+class LogOut(Schema):
+    """The log of a fit: its events in order, the oldest first; ask again after the last id."""
+
+    items: list[EventOut]
+    last_id: int
+
+
+class EstimateOut(Schema):
+    """How long a fit would take, by similar ones; null where there are none."""
+
+    seconds: float | None
+    fits: int
+
+
+class TrialOut(Schema):
+    """One combination of parameters that a search tried."""
+
+    number: int
+    params: dict[str, Any]
+    state: Literal["running", "scored", "pruned", "failed"]
+    score: float | None
+    spread: float | None
+    seconds: float | None
+    message: str | None
+    # The best score up to this trial.
+    best_so_far: float | None
+
+
+class TrialList(Schema):
+    """The trials of a search in their order."""
+
+    items: list[TrialOut]
+    metric: str
+    greater_is_better: bool
+    best_number: int | None
+
+
+class BulkRequest(Schema):
+    """One action over several fits: all or nothing."""
+
+    action: Literal["cancel", "archive", "unarchive", "trash", "restore", "tag", "star", "unstar"]
+    ids: Annotated[list[Id], Field(min_length=1, max_length=200)]
+    # For `tag`: added to what is there.
+    tags: dict[TagKey, TagValue] = Field(default_factory=dict, max_length=50)
+
+
+class BulkOut(Schema):
+    """What a bulk action changed."""
+
+    changed: list[int]
+    # Nothing was to be done with these: finished already, archived already, ...
+    unchanged: list[int]
+
+
+class Difference(Schema):
+    """One thing that came out otherwise."""
+
+    what: str
+    then: Any
+    now: Any
+
+
+class ReproductionOut(Schema):
+    """A second run of a fit, to see whether the same numbers come out."""
+
+    id: int
+    fit_id: int
+    state: Literal["queued", "running", "identical", "different", "failed", "cancelled"]
+    progress: float
+    progress_message: str
+    differences: list[Difference]
+    environment: dict[str, Any]
+    error: str | None
+    created_by: str
+    created_at: Timestamp
+    finished_at: Timestamp | None
+
+
+class ReproductionList(Schema):
+    """All second runs of a fit, the newest first."""
+
+    items: list[ReproductionOut]
 
 
 class PlotSummary(Schema):
@@ -168,6 +368,8 @@ class CoefficientOut(Schema):
     p_value: float | None
     ci_low: float | None
     ci_high: float | None
+    # Variance inflation factor; null for the intercept and where it is not defined.
+    vif: float | None = None
 
 
 class CoefficientList(Schema):
@@ -176,8 +378,26 @@ class CoefficientList(Schema):
     items: list[CoefficientOut]
     rows: int
     references: dict[str, str]
+    # How the standard errors were computed: classical, hc3, or of the maximum likelihood.
+    covariance: Literal["classical", "hc3", "maximum_likelihood"] | None = None
+    # Whether statistic and p-value are of Student's t or of the normal distribution.
+    distribution: Literal["t", "normal"] | None = None
     degrees_of_freedom: int | None
     residual_standard_error: float | None
+    # Of the rows learnt from; null where the estimator has none.
+    r2: float | None = None
+    adjusted_r2: float | None = None
+    f_statistic: float | None = None
+    f_p_value: float | None = None
+    log_likelihood: float | None = None
+    aic: float | None = None
+    bic: float | None = None
+    deviance: float | None = None
+    null_deviance: float | None = None
+    dispersion: float | None = None
+    condition_number: float | None = None
+    rank: int | None = None
+    terms: int | None = None
     warnings: list[str]
 
 
@@ -194,6 +414,13 @@ class EstimatorOut(Schema):
     install: str | None
     params_schema: dict[str, Any]
     defaults: dict[str, Any]
+    # Parameters of each preset, over the defaults.
+    presets: dict[Preset, dict[str, Any]]
+    # What a search tries per parameter where nothing else is asked for.
+    search_space: dict[str, Any]
+    # Linear estimators tell coefficients.
+    has_coefficients: bool
+    takes_weights: bool
 
 
 class EstimatorList(Schema):

@@ -2,13 +2,20 @@
 
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from backend.science.extras import Extra, is_installed
 from backend.science.spec import Task
+
+Preset = Literal["fast", "balanced", "accurate"]
+PRESETS: Final[tuple[Preset, ...]] = ("fast", "balanced", "accurate")
+
+
+def _no_presets() -> dict[Preset, Mapping[str, Any]]:
+    return {name: {} for name in PRESETS}
 
 
 class Params(BaseModel):
@@ -35,6 +42,12 @@ class EstimatorSpec:
         What kind of dataset it learns from.
     requires
         The optional part of the installation that it needs.
+    presets
+        Parameters over the defaults; every preset has an entry.
+    takes_weights
+        Whether its `fit` takes weights of rows.
+    has_coefficients
+        Whether it is linear, so that its terms can be told.
     """
 
     name: str
@@ -48,6 +61,15 @@ class EstimatorSpec:
     grows: str | None = None
     data: Literal["table", "image"] = "table"
     requires: Extra | None = None
+    presets: Mapping[Preset, Mapping[str, Any]] = field(default_factory=_no_presets)
+    takes_weights: bool = True
+    has_coefficients: bool = False
+
+    @property
+    def search_space(self) -> dict[str, Any]:
+        """What a search tries: the entry `search` of each parameter's JSON Schema."""
+        properties = self.Params.model_json_schema().get("properties", {})
+        return {name: entry["search"] for name, entry in properties.items() if "search" in entry}
 
     @property
     def tasks(self) -> frozenset[Task]:
