@@ -23,8 +23,10 @@ from backend.science.catalogue import ESTIMATORS
 from backend.science.columns import describe_table, guess_target
 from backend.science.frames import feature_frame, input_columns
 from backend.science.pipeline import build_pipeline
+from backend.science.spec import FitSpec
 from backend.science.tables.read import read_table
 from backend.science.tables.table_file import ReadOptions
+from bench.fit_list import measure_fit_list
 from bench.profiles import measure_profiles
 from bench.reading import LIMITS, measure_reading
 from bench.serving import describe, measure_serving
@@ -96,8 +98,8 @@ def _bare_fit(path: Path) -> Timing:
     inputs = input_columns(features, used)
 
     def call() -> None:
-        spec = ESTIMATORS["ordinary_least_squares"]
-        pipeline = build_pipeline(spec, {}, "regression", 0, inputs)
+        spec = FitSpec(target=guess.column, estimator="ordinary_least_squares")
+        pipeline = build_pipeline(ESTIMATORS[spec.estimator], spec, "regression", inputs)
         pipeline.fit(features.iloc[train], target[train])
         pipeline.score(features.iloc[held], target[held])
 
@@ -185,6 +187,7 @@ def main() -> None:
     parser.add_argument("--broken-uploads", action="store_true", help="only broken files")
     parser.add_argument("--killed-uploads", action="store_true", help="only kills of the API")
     parser.add_argument("--large-upload", action="store_true", help="only one large file")
+    parser.add_argument("--fit-list", action="store_true", help="only lists of very many fits")
     parser.add_argument("--gigabytes", type=int, default=0, help="read a larger table as well")
     options = parser.parse_args()
     say(
@@ -211,6 +214,9 @@ def main() -> None:
             return
         if options.large_upload:
             measure_large_upload(Path(folder), say)
+            return
+        if options.fit_list:
+            measure_fit_list(Path(folder), say)
             return
         measure_signing_in(Path(folder), say)
         if options.signing_in:

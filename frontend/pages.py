@@ -17,6 +17,8 @@ class PageName(StrEnum):
     NEW_FIT = "new"
     FITS = "fits"
     FIT = "fit"
+    LEADERBOARDS = "leaderboards"
+    LEADERBOARD = "leaderboard"
     DATASETS = "datasets"
     DATASET = "dataset"
     PROJECTS = "projects"

@@ -29,12 +29,38 @@ CHEAP_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASS
 DATA = Path(__file__).parent / "data"
 SignIn = Callable[..., Awaitable[httpx.AsyncClient]]
 Person = Callable[[str], Awaitable[httpx.AsyncClient]]
+TESTS = Path(__file__).parent
+# Their tests share a running product, which takes long to start: one process does them all, and
+# before the others, so that no process stands idle in the end.
+STARTING_MUCH = ("tracking", "browser", "stack", "fits", "faults", "operations", "core")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one file, and of some folders, stay together and share what they started."""
+    order = {name: place for place, name in enumerate(STARTING_MUCH)}
+    items.sort(key=lambda item: order.get(_folder(item), len(order)))
+    for item in items:
+        folder = _folder(item)
+        group = folder if folder in order else item.path.relative_to(TESTS).as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(TESTS).parts[0]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests recorded as `shown`, also where they passed."""
+    reports = [report for found in terminalreporter.stats.values() for report in found]
+    calls = [report for report in reports if getattr(report, "when", None) == "call"]
+    for line in [text for call in calls for key, text in call.user_properties if key == "shown"]:
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     server = EmbeddedPostgres(
-        tmp_path_factory.mktemp("postgres"), databases=("goodfit",), durable=False
+        tmp_path_factory.mktemp("postgres"), databases=("pristine",), durable=False
     )
     server.start()
     yield server
@@ -55,11 +81,26 @@ def make_settings(url: str, home: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def settings(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    made = make_settings(postgres.url("goodfit"), tmp_path_factory.mktemp("home"))
-    upgrade(made)
+def make_database(
+    postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Settings]:
+    """Settings of a new, empty database at head: a copy of one to which nobody connects."""
+    upgrade(make_settings(postgres.url("pristine"), tmp_path_factory.mktemp("pristine")))
+
+    def make(name: str) -> Settings:
+        unique = f"{name}_{secrets.token_hex(4)}"
+        with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{unique}" TEMPLATE pristine'.encode())
+        return make_settings(postgres.url(unique), Path(tmp_path_factory.mktemp(name)))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def settings(make_database: Callable[[str], Settings]) -> Settings:
+    made = make_database("goodfit")
     # One MLflow serves all tests, and knows fits by number: apart from those that tests make up.
-    with psycopg.connect(postgres.url("goodfit"), autocommit=True) as connection:
+    with psycopg.connect(made.database.url.get_secret_value(), autocommit=True) as connection:
         connection.execute("ALTER TABLE fits ALTER COLUMN id RESTART WITH 10000000")
     return made
 
@@ -156,16 +197,11 @@ async def sign_in(
 
 
 @pytest.fixture(scope="module")
-def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def committed(make_database: Callable[[str], Settings]) -> Settings:
     """A database in which tests really commit."""
-    home = tmp_path_factory.mktemp("parallel")
-    server = EmbeddedPostgres(home / "postgres", databases=("parallel",), durable=False)
-    server.start()
-    settings = make_settings(server.url("parallel"), home)
-    upgrade(settings)
-    create_admin(settings, "root", PASSWORD)
-    yield settings
-    server.stop()
+    made = make_database("parallel")
+    create_admin(made, "root", PASSWORD)
+    return made
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from backend.tables import (
     AuditEvent,
     Dataset,
     Fit,
+    Leaderboard,
     Model,
     Project,
     Retraining,
@@ -37,6 +38,7 @@ OBJECT_TYPES: Final[Mapping[type[Table], str]] = MappingProxyType(
         Project: "project",
         Dataset: "dataset",
         Fit: "fit",
+        Leaderboard: "leaderboard",
         Model: "model",
         Retraining: "retraining",
     }

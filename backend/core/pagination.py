@@ -42,7 +42,8 @@ class PageRequest:
     sort: str
 
 
-def _query_problem(name: str, msg: str) -> Unprocessable:
+def query_problem(name: str, msg: str) -> Unprocessable:
+    """A 422 about one part of the query."""
     return Unprocessable(msg, errors=[FieldProblem(loc=["query", name], msg=msg, type="value")])
 
 
@@ -77,10 +78,10 @@ class CursorSigner:
             raw = b""
         signature, payload = raw[:SIGNATURE_BYTES], raw[SIGNATURE_BYTES:]
         if not payload or not self._is_ours(signature, payload):
-            raise _query_problem("cursor", "this cursor was not made by this server")
+            raise query_problem("cursor", "this cursor was not made by this server")
         made_for, value, row_id = json.loads(payload)
         if made_for != sort:
-            raise _query_problem("cursor", f"this cursor belongs to the sort order {made_for!r}")
+            raise query_problem("cursor", f"this cursor belongs to the sort order {made_for!r}")
         return value, row_id
 
 
@@ -111,7 +112,7 @@ async def fetch_page(
     down = page.sort.startswith("-")
     key = keys.get(page.sort.removeprefix("-"))
     if key is None:
-        raise _query_problem("sort", f"sort must be one of {', '.join(sorted(keys))}, or -name")
+        raise query_problem("sort", f"sort must be one of {', '.join(sorted(keys))}, or -name")
     if page.cursor is not None:
         value, row_id = signer.decode(page.cursor, page.sort)
         if isinstance(value, str) and key.column.type.python_type is datetime:

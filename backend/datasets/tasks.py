@@ -19,6 +19,7 @@ from backend.datasets.profile_queue import PROFILE_VERSION, ProfilePayload
 from backend.jobs.children import ChildDied, ChildFailed, ChildTookTooLong, Work
 from backend.jobs.registry import WorkerContext, periodic, task
 from backend.jobs.retry import try_again, wait_before
+from backend.jobs.sandbox import Bounds
 from backend.storage.blobs import BlobMissing
 
 _log = logging.getLogger(__name__)
@@ -121,12 +122,10 @@ async def _compute(
         "digest": held.wants_digest,
     }
     progress = _Progress(context, held)
-    work = Work(PROFILE_PROGRAM, request, niceness=NICENESS)
     # One table must not keep all others waiting.
-    limit = context.settings.uploads.max_seconds
-    answer = await context.children.run_watched(
-        work, progress.report, progress.watch, limit_seconds=limit
-    )
+    bounds = Bounds(seconds=context.settings.uploads.max_seconds)
+    work = Work(PROFILE_PROGRAM, request, niceness=NICENESS, bounds=bounds)
+    answer = await context.children.run_watched(work, progress.report, progress.watch)
     digest: str | None = answer.get("content_digest")
     return digest
 

@@ -1,12 +1,15 @@
 """The catalogue of estimators over HTTP."""
 
-from fastapi import APIRouter
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
 
 from backend.accounts.dependencies import ViewerDep
 from backend.core.errors import Absent
 from backend.fits.schemas import EstimatorList, EstimatorOut
 from backend.science.catalogue import ESTIMATORS
 from backend.science.extras import install_command
+from backend.science.spec import Task
 
 router = APIRouter(prefix="/estimators", tags=["fits"])
 
@@ -28,13 +31,25 @@ def _estimator_out(name: str) -> EstimatorOut:
         search_space=spec.search_space,
         has_coefficients=spec.has_coefficients,
         takes_weights=spec.takes_weights,
+        most_rows=spec.most_rows,
     )
 
 
 @router.get("")
-async def list_estimators(_viewer: ViewerDep) -> EstimatorList:
+async def list_estimators(
+    _viewer: ViewerDep,
+    task: Annotated[Task | None, Query(description="Only those that do it")] = None,
+    data: Annotated[
+        Literal["table", "image"] | None, Query(description="Only those that learn from it")
+    ] = None,
+) -> EstimatorList:
     """What can be fitted, each with the JSON Schema of its parameters."""
-    return EstimatorList(items=[_estimator_out(name) for name in sorted(ESTIMATORS)])
+    names = [
+        name
+        for name, spec in sorted(ESTIMATORS.items())
+        if (task is None or task in spec.tasks) and (data is None or data == spec.data)
+    ]
+    return EstimatorList(items=[_estimator_out(name) for name in names])
 
 
 @router.get("/{name}")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
 
 from backend.core.schemas import (
     ColumnName,
@@ -33,8 +33,13 @@ TagValue = Annotated[str, StringConstraints(max_length=500), BeforeValidator(sto
 MetricName = Annotated[
     str, StringConstraints(min_length=1, max_length=100), BeforeValidator(storable)
 ]
+TagFilter = Annotated[
+    str, StringConstraints(min_length=1, max_length=601), BeforeValidator(storable)
+]
+SearchText = Annotated[
+    str, StringConstraints(min_length=1, max_length=200), BeforeValidator(storable)
+]
 Notes = Annotated[str, StringConstraints(max_length=20_000), BeforeValidator(storable)]
-Theme = Literal["light", "dark"]
 FitErrorCode = Literal[
     "data",
     "estimator",
@@ -135,7 +140,8 @@ class FoldOut(Schema):
 class FitSummary(Schema):
     """A fit as lists show it."""
 
-    passing = frozenset({"progress", "progress_message", "position"})
+    # A star is the reader's own mark: nobody's change is refused for it.
+    passing = frozenset({"progress", "progress_message", "position", "starred"})
 
     id: int
     name: str
@@ -206,6 +212,8 @@ class FitOut(FitSummary):
 class FitFilter(Schema):
     """Which fits a list is about."""
 
+    model_config = ConfigDict(frozen=True)
+
     project_id: Id | None = None
     dataset_id: Id | None = None
     state: FitState | None = None
@@ -216,26 +224,9 @@ class FitFilter(Schema):
     trashed: bool = False
     leaderboard_id: Id | None = None
     # `key` or `key=value`.
-    tag: Annotated[str, StringConstraints(min_length=1, max_length=601)] | None = None
+    tag: TagFilter | None = None
     # Part of the name, the target, the dataset's name or the notes; or a fit's number.
-    search: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
-
-
-class EventOut(Schema):
-    """Something that a fit told."""
-
-    id: int
-    attempt: int
-    kind: Literal["state", "log", "metrics", "trial"]
-    content: dict[str, Any]
-    at: Timestamp
-
-
-class LogOut(Schema):
-    """The log of a fit: its events in order, the oldest first; ask again after the last id."""
-
-    items: list[EventOut]
-    last_id: int
+    search: SearchText | None = None
 
 
 class EstimateOut(Schema):
@@ -245,33 +236,13 @@ class EstimateOut(Schema):
     fits: int
 
 
-class TrialOut(Schema):
-    """One combination of parameters that a search tried."""
-
-    number: int
-    params: dict[str, Any]
-    state: Literal["running", "scored", "pruned", "failed"]
-    score: float | None
-    spread: float | None
-    seconds: float | None
-    message: str | None
-    # The best score up to this trial.
-    best_so_far: float | None
-
-
-class TrialList(Schema):
-    """The trials of a search in their order."""
-
-    items: list[TrialOut]
-    metric: str
-    greater_is_better: bool
-    best_number: int | None
+BulkAction = Literal["cancel", "archive", "unarchive", "trash", "restore", "tag", "star", "unstar"]
 
 
 class BulkRequest(Schema):
     """One action over several fits: all or nothing."""
 
-    action: Literal["cancel", "archive", "unarchive", "trash", "restore", "tag", "star", "unstar"]
+    action: BulkAction
     ids: Annotated[list[Id], Field(min_length=1, max_length=200)]
     # For `tag`: added to what is there.
     tags: dict[TagKey, TagValue] = Field(default_factory=dict, max_length=50)
@@ -283,122 +254,6 @@ class BulkOut(Schema):
     changed: list[int]
     # Nothing was to be done with these: finished already, archived already, ...
     unchanged: list[int]
-
-
-class Difference(Schema):
-    """One thing that came out otherwise."""
-
-    what: str
-    then: Any
-    now: Any
-
-
-class ReproductionOut(Schema):
-    """A second run of a fit, to see whether the same numbers come out."""
-
-    id: int
-    fit_id: int
-    state: Literal["queued", "running", "identical", "different", "failed", "cancelled"]
-    progress: float
-    progress_message: str
-    differences: list[Difference]
-    environment: dict[str, Any]
-    error: str | None
-    created_by: str
-    created_at: Timestamp
-    finished_at: Timestamp | None
-
-
-class ReproductionList(Schema):
-    """All second runs of a fit, the newest first."""
-
-    items: list[ReproductionOut]
-
-
-class PlotSummary(Schema):
-    """One plot that a fit has."""
-
-    kind: str
-    title: str
-    verdict: str
-
-
-class PlotList(Schema):
-    """The plots of a fit."""
-
-    items: list[PlotSummary]
-
-
-class PlotOut(Schema):
-    """The numbers behind a plot, and what they say."""
-
-    kind: str
-    title: str
-    verdict: str
-    advice: str
-    alt: str
-    data: dict[str, Any]
-
-
-class ResidualRow(Schema):
-    """One hold-out row; `row` counts the dataset's rows from 0."""
-
-    row: int
-    observed: Any
-    predicted: Any
-    residual: float | None
-
-
-class ResidualPage(Schema):
-    """Hold-out rows, the largest residuals first."""
-
-    items: list[ResidualRow]
-    total: int
-
-
-class CoefficientOut(Schema):
-    """One term of a linear fit, in the units of the dataset's columns; null: not determined."""
-
-    term: str
-    # The class whose score the term enters; null for regression.
-    of_class: str | None
-    estimate: float | None
-    standard_error: float | None
-    statistic: float | None
-    p_value: float | None
-    ci_low: float | None
-    ci_high: float | None
-    # Variance inflation factor; null for the intercept and where it is not defined.
-    vif: float | None = None
-
-
-class CoefficientList(Schema):
-    """All terms; of each column of categories one is the reference and has no term."""
-
-    items: list[CoefficientOut]
-    rows: int
-    references: dict[str, str]
-    # How the standard errors were computed: classical, hc3, or of the maximum likelihood.
-    covariance: Literal["classical", "hc3", "maximum_likelihood"] | None = None
-    # Whether statistic and p-value are of Student's t or of the normal distribution.
-    distribution: Literal["t", "normal"] | None = None
-    degrees_of_freedom: int | None
-    residual_standard_error: float | None
-    # Of the rows learnt from; null where the estimator has none.
-    r2: float | None = None
-    adjusted_r2: float | None = None
-    f_statistic: float | None = None
-    f_p_value: float | None = None
-    log_likelihood: float | None = None
-    aic: float | None = None
-    bic: float | None = None
-    deviance: float | None = None
-    null_deviance: float | None = None
-    dispersion: float | None = None
-    condition_number: float | None = None
-    rank: int | None = None
-    terms: int | None = None
-    warnings: list[str]
 
 
 class EstimatorOut(Schema):
@@ -421,6 +276,8 @@ class EstimatorOut(Schema):
     # Linear estimators tell coefficients.
     has_coefficients: bool
     takes_weights: bool
+    # It learns from no more; null where only time and memory end it.
+    most_rows: int | None = None
 
 
 class EstimatorList(Schema):

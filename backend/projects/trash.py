@@ -1,6 +1,5 @@
 """A project goes to the trash with everything in it."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import ColumnElement, func, select, update
@@ -9,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.core.access import Viewer
 from backend.core.audit import Action, about, record
 from backend.core.db import database_time
-from backend.jobs import queue
+from backend.jobs.channels import stop_fits
 from backend.projects.repository import ProjectRepository
 from backend.tables import Fit, Model, Project, Retraining
 
@@ -51,22 +50,17 @@ async def _end_retrainings(session: AsyncSession, where: ColumnElement[bool]) ->
 async def _cancel_fits(session: AsyncSession, where: ColumnElement[bool]) -> None:
     """Final with this transaction; its commit notifies the workers, which kill the processes."""
     unfinished = (
-        select(Fit.id, Fit.job_id)
-        .where(where, Fit.state.in_(UNFINISHED))
-        .order_by(Fit.id)
-        .with_for_update()
+        select(Fit.id).where(where, Fit.state.in_(UNFINISHED)).order_by(Fit.id).with_for_update()
     )
-    rows: Sequence[tuple[int, int | None]] = [
-        (row.id, row.job_id) for row in await session.execute(unfinished)
-    ]
+    fit_ids = (await session.execute(unfinished)).scalars().all()
+    if not fit_ids:
+        return
     await session.execute(
         update(Fit)
-        .where(Fit.id.in_([fit_id for fit_id, _ in rows]))
+        .where(Fit.id.in_(fit_ids))
         .values(state="cancelled", progress_message=REASON, finished_at=func.now())
     )
-    for _, job_id in rows:
-        if job_id is not None:
-            await queue.cancel(session, job_id)
+    await stop_fits(session, fit_ids)
 
 
 async def cancel_left_behind(session: AsyncSession) -> None:

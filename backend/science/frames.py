@@ -1,7 +1,7 @@
 """From stored columns to what scikit-learn sees; the same way when fitting and when predicting."""
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Any, Final
 
 import numpy as np
@@ -12,18 +12,20 @@ import pyarrow.compute as pc
 
 from backend.science.column_types import (
     LARGEST_NUMBER,
+    NUMERIC_TYPES,
     ColumnDescription,
-    ColumnType,
+    FeatureRole,
     InputColumn,
 )
+from backend.science.moments import SECONDS_PER_DAY, days_since_1970
+from backend.science.preprocessing.domains import ANY_NUMBER, Domain, domains
+from backend.science.preprocessing.treatments import USUAL, role_of
 from backend.science.refusal import FitRefused
+from backend.science.spec import Preprocessing
 
 Floats = npt.NDArray[np.float64]
-NUMERIC_TYPES: Final[frozenset[ColumnType]] = frozenset(
-    {"number", "integer", "boolean", "date", "datetime"}
-)
 SHOWN_CATEGORIES: Final = 100
-SECONDS_PER_DAY: Final = 86_400.0
+NOTHING_SPECIAL: Final = Preprocessing()
 
 
 def feature_frame(table: pa.Table, columns: Sequence[ColumnDescription]) -> pd.DataFrame:
@@ -88,7 +90,11 @@ def _texts(values: pa.ChunkedArray) -> npt.NDArray[np.object_]:
     return texts
 
 
-def input_columns(frame: pd.DataFrame, columns: Sequence[ColumnDescription]) -> list[InputColumn]:
+def input_columns(
+    frame: pd.DataFrame,
+    columns: Sequence[ColumnDescription],
+    preprocessing: Preprocessing = NOTHING_SPECIAL,
+) -> list[InputColumn]:
     """What a prediction has to bring, with ranges and categories of the training rows.
 
     Parameters
@@ -97,22 +103,46 @@ def input_columns(frame: pd.DataFrame, columns: Sequence[ColumnDescription]) -> 
         Training features, shape (n, p).
     columns
         Their descriptions.
+    preprocessing
+        What the fit does with them.
     """
-    return [_input_column(frame[column.name], column) for column in columns]
-
-
-def _input_column(values: "pd.Series[Any]", column: ColumnDescription) -> InputColumn:
-    if column.type in NUMERIC_TYPES:
-        present = values.dropna()
-        return InputColumn(
-            name=column.name,
-            type=column.type,
-            numeric=True,
-            minimum=float(present.min()) if len(present) else None,
-            maximum=float(present.max()) if len(present) else None,
+    needs = domains(preprocessing)
+    return [
+        _input_column(
+            frame[column.name],
+            column,
+            role_of(column, preprocessing.columns.get(column.name, USUAL)),
+            needs.get(column.name, ANY_NUMBER),
         )
-    categories = [str(value) for value in values.value_counts().index[:SHOWN_CATEGORIES]]
-    return InputColumn(name=column.name, type=column.type, numeric=False, categories=categories)
+        for column in columns
+    ]
+
+
+def _input_column(
+    values: "pd.Series[Any]", column: ColumnDescription, role: FeatureRole, needs: Domain
+) -> InputColumn:
+    if column.type not in NUMERIC_TYPES:
+        categories = None if role == "text" else _shown(values, str)
+        return InputColumn(
+            column.name, column.type, numeric=False, categories=categories, role=role
+        )
+    present = values.dropna()
+    is_code = role == "categorical" and column.type in ("number", "integer")
+    return InputColumn(
+        name=column.name,
+        type=column.type,
+        numeric=True,
+        minimum=float(present.min()) if len(present) else None,
+        maximum=float(present.max()) if len(present) else None,
+        categories=_shown(present, "{:.15g}".format) if is_code else None,
+        role=role,
+        sign=needs.sign,
+        largest=needs.largest,
+    )
+
+
+def _shown(values: "pd.Series[Any]", told: Callable[[Any], str]) -> list[str]:
+    return [told(value) for value in values.value_counts().index[:SHOWN_CATEGORIES]]
 
 
 def rows_frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[InputColumn]) -> pd.DataFrame:
@@ -151,10 +181,7 @@ def as_number(value: Any) -> float:
     if value is None:
         return float("nan")
     if isinstance(value, str):
-        moment = datetime.fromisoformat(value)
-        if moment.tzinfo is not None:
-            moment = moment.astimezone(UTC).replace(tzinfo=None)
-        return (moment - datetime(1970, 1, 1)).total_seconds() / SECONDS_PER_DAY  # noqa: DTZ001  # stored dates are naive too
+        return days_since_1970(value)
     if isinstance(value, date):
         raise TypeError("rows come from JSON, which has no dates")
     return float(value)

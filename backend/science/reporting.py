@@ -26,3 +26,21 @@ class Silent:
 
     def tell(self, kind: EventKind, content: Mapping[str, Any], /) -> None:
         """Nobody listens."""
+
+
+class Part:
+    """A part of the work: its shares from 0 to 1 are a stretch of the whole."""
+
+    def __init__(self, report: Report, start: float, end: float, name: str = "") -> None:
+        self._report = report
+        self._start, self._end = start, end
+        self._name = name
+
+    def __call__(self, share: float, message: str, /) -> None:
+        """Say how far this part is."""
+        whole = self._start + (self._end - self._start) * min(max(share, 0.0), 1.0)
+        self._report(whole, f"{self._name}: {message}" if self._name else message)
+
+    def tell(self, kind: EventKind, content: Mapping[str, Any], /) -> None:
+        """Pass it on."""
+        self._report.tell(kind, content)

@@ -89,6 +89,15 @@ Validation = Annotated[
 ]
 
 
+# Fewer than `FEWEST_ROWS` suffice where nothing is scored, or each row by itself.
+_FEWEST_BY_KIND: Final = {"none": 2, "leave_one_out": 4}
+
+
+def fewest_rows(validation: Validation) -> int:
+    """How many rows with a known target a fit needs."""
+    return _FEWEST_BY_KIND.get(validation.kind, FEWEST_ROWS)
+
+
 class ColumnTreatment(_Strict):
     """How one column is prepared; what is left out follows from its role and the estimator."""
 

@@ -59,7 +59,13 @@ class Target:
         return Target(self.task, self.values[kept], self.rows[kept])
 
 
-def read_target(table: pa.Table, column: ColumnDescription, task: Task | None) -> Target:
+def read_target(
+    table: pa.Table,
+    column: ColumnDescription,
+    task: Task | None,
+    *,
+    fewest: int = FEWEST_ROWS,
+) -> Target:
     """The known values of the target.
 
     Parameters
@@ -70,6 +76,8 @@ def read_target(table: pa.Table, column: ColumnDescription, task: Task | None) -
         Description of the target column.
     task
         What the user asked for; inferred where it is None.
+    fewest
+        How many rows with a known target are needed.
 
     Raises
     ------
@@ -80,9 +88,9 @@ def read_target(table: pa.Table, column: ColumnDescription, task: Task | None) -
     known = np.flatnonzero(pc.invert(pc.is_null(stored, nan_is_null=True)).to_numpy())
     if len(known) == 0:
         raise FitRefused(f"{column.name} has no values.", column.name)
-    if len(known) < FEWEST_ROWS:
+    if len(known) < fewest:
         raise FitRefused(
-            f"{len(known)} rows with a known target are too few; at least {FEWEST_ROWS} are needed."
+            f"{len(known)} rows with a known target are too few; at least {fewest} are needed."
         )
     present = stored.take(pa.array(known))
     chosen = task or _infer(column, present)

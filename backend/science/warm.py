@@ -37,7 +37,7 @@ def warm_up() -> None:
     table = pa.table({"x": x, "group": ["a", "b"] * (ROWS // 2), "amount": x + 1})
     for target, estimator in CASES:
         spec = FitSpec(target=target, estimator=estimator)
-        result = fit(spec, table, COLUMNS, on_progress=lambda _share, _text: None)
+        result = fit(spec, table, COLUMNS)
         joblib.dump(result.pipeline, io.BytesIO(), compress=run.COMPRESSION)
         result.example.to_json(orient="records")
     smooth(x, x**2)

@@ -2,14 +2,25 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, Text, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    Text,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column, query_expression, relationship
 
 from backend.tables.base import BigId, BigRef, CreatedAt, Instant, Table
 from backend.tables.dataset import Dataset, DatasetVersion
 from backend.tables.user import User
 
 _EMPTY = text("'{}'::jsonb")
+_SECONDS = "(extract(epoch from finished_at - started_at)::double precision)"
+_MAIN_METRIC = "((metrics ->> main_metric)::double precision)"
 
 
 class Leaderboard(Table):
@@ -19,6 +30,8 @@ class Leaderboard(Table):
     __table_args__ = (
         CheckConstraint("state in ('running', 'finished', 'cancelled')", name="state"),
         Index("ix_leaderboards_project_created", "project_id", "created_at"),
+        # Looked at each second: few of many.
+        Index("ix_leaderboards_running", "id", postgresql_where=text("state = 'running'")),
     )
 
     id: Mapped[BigId]
@@ -55,6 +68,20 @@ class Fit(Table):
         CheckConstraint("tracking in ('pending', 'recorded')", name="tracking"),
         Index("ix_fits_project_created", "project_id", "created_at"),
         Index("ix_fits_creator_created", "created_by", "created_at"),
+        # Lists of a project in each of their orders.
+        Index("ix_fits_project_name", "project_id", "name", "id"),
+        Index("ix_fits_project_estimator", "project_id", "estimator", "id"),
+        Index("ix_fits_project_started", "project_id", "started_at", "id"),
+        Index("ix_fits_project_finished", "project_id", "finished_at", "id"),
+        Index("ix_fits_project_seconds", "project_id", text(_SECONDS), "id"),
+        Index("ix_fits_project_main_metric", "project_id", text(_MAIN_METRIC), "id"),
+        # Similar fits, the newest first, for how long one will take.
+        Index(
+            "ix_fits_estimator_succeeded",
+            "estimator",
+            "id",
+            postgresql_where=text("state = 'succeeded'"),
+        ),
         Index("ix_fits_moved", "id", postgresql_where=text("moves <> withdrawn_moves")),
         # The queue: what waits or runs, few rows of many.
         Index(
@@ -81,11 +108,14 @@ class Fit(Table):
     progress_message: Mapped[str] = mapped_column(default="Waiting for a worker")
     # Counts claims and fences them: only the holder of the newest attempt may write.
     attempt: Mapped[int] = mapped_column(default=0)
-    job_id: Mapped[int | None] = mapped_column(BigInteger)
+    # The request that asked for it: the worker's log lines carry it on.
+    request_id: Mapped[str | None]
     # Higher goes first; only administrators raise it.
     priority: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
     # The database's time at which the worker last showed that it works on this; none while queued.
     heartbeat_at: Mapped[Instant | None]
+    # After a lost attempt the next one waits until then.
+    not_before: Mapped[Instant | None]
     # The name of the worker that holds the newest attempt.
     worker: Mapped[str | None]
     # Asked for by the user; none for those of the settings.
@@ -120,6 +150,10 @@ class Fit(Table):
     environment: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=_EMPTY)
     # Everything else that the fit said: excluded columns, warnings, rows, schema.
     outcome: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    # Of the outcome, which is large: lists show this of fifty fits at a time.
+    metric_spread: Mapped[dict[str, Any] | None] = mapped_column(
+        Computed("outcome -> 'metric_spread'", persisted=True), deferred=True
+    )
     warnings: Mapped[list[str]] = mapped_column(default=list)
     # Blob keys (sha256) of what the fit left: model, holdout, plots.
     artifacts: Mapped[dict[str, Any]] = mapped_column(default=dict)
@@ -143,6 +177,8 @@ class Fit(Table):
     creator: Mapped[User] = relationship(lazy="raise")
     dataset: Mapped[Dataset] = relationship(lazy="raise")
     dataset_version: Mapped[DatasetVersion] = relationship(lazy="raise")
+    # Whether who asks has marked it; none where the statement does not say.
+    starred: Mapped[bool | None] = query_expression()
 
 
 class FitMetric(Table):

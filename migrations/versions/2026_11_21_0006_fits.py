@@ -11,6 +11,15 @@ down_revision: str | None = "0005"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
+LIST_INDEXES = {
+    "name": "name",
+    "estimator": "estimator",
+    "started": "started_at",
+    "finished": "finished_at",
+    "seconds": "(extract(epoch from finished_at - started_at)::double precision)",
+    "main_metric": "((metrics ->> main_metric)::double precision)",
+}
+
 
 def upgrade() -> None:
     op.create_table(
@@ -56,6 +65,12 @@ def upgrade() -> None:
     )
     op.create_index(
         op.f("ix_leaderboards_dataset_id"), "leaderboards", ["dataset_id"], unique=False
+    )
+    op.create_index(
+        "ix_leaderboards_running",
+        "leaderboards",
+        ["id"],
+        postgresql_where=sa.text("state = 'running'"),
     )
     op.create_index(
         "ix_leaderboards_project_created",
@@ -173,6 +188,8 @@ def upgrade() -> None:
         "fits", sa.Column("priority", sa.SmallInteger(), server_default="0", nullable=False)
     )
     op.add_column("fits", sa.Column("heartbeat_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("fits", sa.Column("not_before", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("fits", sa.Column("request_id", sa.String(), nullable=True))
     op.add_column("fits", sa.Column("worker", sa.String(), nullable=True))
     op.add_column("fits", sa.Column("time_limit_seconds", sa.Integer(), nullable=True))
     op.add_column("fits", sa.Column("memory_limit_bytes", sa.BigInteger(), nullable=True))
@@ -195,6 +212,23 @@ def upgrade() -> None:
     op.add_column("fits", sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True))
     op.create_index(op.f("ix_fits_leaderboard_id"), "fits", ["leaderboard_id"], unique=False)
     op.create_index(op.f("ix_fits_rerun_of"), "fits", ["rerun_of"], unique=False)
+    op.add_column(
+        "fits",
+        sa.Column(
+            "metric_spread",
+            postgresql.JSONB(astext_type=sa.Text()),
+            sa.Computed("outcome -> 'metric_spread'", persisted=True),
+            nullable=True,
+        ),
+    )
+    for name, key in LIST_INDEXES.items():
+        op.create_index(f"ix_fits_project_{name}", "fits", ["project_id", sa.text(key), "id"])
+    op.create_index(
+        "ix_fits_estimator_succeeded",
+        "fits",
+        ["estimator", "id"],
+        postgresql_where=sa.text("state = 'succeeded'"),
+    )
     op.create_index(
         "ix_fits_unfinished",
         "fits",
@@ -213,6 +247,9 @@ def upgrade() -> None:
     op.create_foreign_key(
         op.f("fk_fits_rerun_of_fits"), "fits", "fits", ["rerun_of"], ["id"], ondelete="SET NULL"
     )
+    # The table of fits is their queue now; its jobs would find nobody who does them.
+    op.execute("delete from pgqueuer where entrypoint = 'fits.run'")
+    op.drop_column("fits", "job_id")
     op.execute(
         "insert into fit_metrics (fit_id, name, value, project_id) "
         "select f.id, m.key, (m.value)::float8, f.project_id from fits f, "
@@ -232,6 +269,10 @@ def downgrade() -> None:
         table_name="fits",
         postgresql_where=sa.text("state in ('queued', 'running')"),
     )
+    op.drop_index("ix_fits_estimator_succeeded", table_name="fits")
+    for name in LIST_INDEXES:
+        op.drop_index(f"ix_fits_project_{name}", table_name="fits")
+    op.drop_column("fits", "metric_spread")
     op.drop_index(op.f("ix_fits_rerun_of"), table_name="fits")
     op.drop_index(op.f("ix_fits_leaderboard_id"), table_name="fits")
     op.drop_column("fits", "archived_at")
@@ -246,6 +287,10 @@ def downgrade() -> None:
     op.drop_column("fits", "memory_limit_bytes")
     op.drop_column("fits", "time_limit_seconds")
     op.drop_column("fits", "worker")
+    op.drop_column("fits", "request_id")
+    op.drop_column("fits", "not_before")
+    # Workers of the earlier revision queue again what has no job.
+    op.add_column("fits", sa.Column("job_id", sa.BigInteger(), nullable=True))
     op.drop_column("fits", "heartbeat_at")
     op.drop_column("fits", "priority")
     op.drop_table("fit_trials")
@@ -257,6 +302,11 @@ def downgrade() -> None:
     op.drop_table("fit_metrics")
     op.drop_index("ix_fit_events_fit", table_name="fit_events")
     op.drop_table("fit_events")
+    op.drop_index(
+        "ix_leaderboards_running",
+        table_name="leaderboards",
+        postgresql_where=sa.text("state = 'running'"),
+    )
     op.drop_index("ix_leaderboards_project_created", table_name="leaderboards")
     op.drop_index(op.f("ix_leaderboards_dataset_id"), table_name="leaderboards")
     op.drop_table("leaderboards")

@@ -5,7 +5,7 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,9 @@ import httpx
 import psycopg
 import pytest
 
-from backend.migrate import upgrade
-from backend.stack.postgres import EmbeddedPostgres, free_port
+from backend.settings import Settings
+from backend.stack.postgres import free_port
 from tests.accounts.openid_providers import wait_for
-from tests.conftest import make_settings
 
 PROXY = "127.0.0.2"
 ATTEMPTS = 4
@@ -77,14 +76,9 @@ def _environment(
 
 
 @pytest.fixture(scope="package")
-def edge(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
-    home = tmp_path_factory.mktemp("edge")
-    # The servers come and go with the tests of this folder, which others may stand between.
-    name = f"edge_{secrets.token_hex(4)}"
-    with psycopg.connect(postgres.url("goodfit"), autocommit=True) as connection:
-        connection.execute(f"create database {name}".encode())
-    database = postgres.url(name)
-    upgrade(make_settings(database, home))
+def edge(make_database: Callable[[str], Settings]) -> Iterator[Edge]:
+    settings = make_database("edge")
+    home, database = settings.home, settings.database.url.get_secret_value()
     ports = {"api": free_port(), "dashboard": free_port()}
     service_key = secrets.token_urlsafe(32)
     environment = _environment(database, home, service_key, ports)

@@ -11,10 +11,9 @@ from backend.core.access import Role
 from backend.core.db import transaction
 from backend.datasets.files import hold_files
 from backend.datasets.purging import sweep_purged
-from backend.fits import attempts
 from backend.tables import Dataset
 from tests.conftest import SignIn, upload_csv
-from tests.fits.finishing import finish_fit
+from tests.fits.finishing import claim_fit, finish_fit
 from tests.projects.sharing import refused
 from tests.registry.registering import PENGUINS_KNN, V1, make_model
 
@@ -75,7 +74,7 @@ async def test_fit_of_data_that_was_purged_meanwhile_fails_with_the_reason(
     async with transaction(app.state.sessions) as session:
         await session.execute(update(Dataset).where(Dataset.id == dataset_id).values(gone))
     async with transaction(app.state.sessions) as session:
-        assert await attempts.claim(session, fit_id, max_attempts=3) is None
+        assert await claim_fit(session, fit_id) is None
     fit = (await ada.get(f"{V1}/fits/{fit_id}")).json()
     assert fit["state"] == "failed"
     assert fit["error"]["message"] == "The dataset was deleted, and its files with it."

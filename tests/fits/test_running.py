@@ -14,6 +14,7 @@ from sklearn.metrics import r2_score
 from backend.science.catalogue import ESTIMATORS
 from backend.science.frames import feature_frame, input_columns
 from backend.science.pipeline import build_pipeline
+from backend.science.spec import FitSpec
 from tests.conftest import DATA
 from tests.fits.conftest import Live, fit_processes, gone
 from tests.science.tables import describe, read_file
@@ -72,8 +73,8 @@ def test_least_squares_scores_as_scikit_learn_does_on_the_same_rows(live: Live) 
     known = np.flatnonzero(~np.isnan(target.astype(float)))
     train = np.setdiff1d(known, held)
     inputs = input_columns(features.iloc[train], described)
-    spec = ESTIMATORS["ordinary_least_squares"]
-    pipeline = build_pipeline(spec, {}, "regression", 0, inputs)
+    spec = FitSpec(target="body_mass_g", estimator="ordinary_least_squares")
+    pipeline = build_pipeline(ESTIMATORS[spec.estimator], spec, "regression", inputs)
     pipeline.fit(features.iloc[train], target[train])
     expected = r2_score(target[held], pipeline.predict(features.iloc[held]))
     assert fit["metrics"]["r2"] == pytest.approx(expected, abs=1e-9)

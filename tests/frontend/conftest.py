@@ -90,6 +90,12 @@ def press(app: AppTest, label: str) -> AppTest:
     return button.click().run()
 
 
+def choose_fits(app: AppTest, *numbers: int) -> AppTest:
+    """Names fits below their list."""
+    box = next(box for box in app.multiselect if box.label == "Fits no.")
+    return box.set_value(list(numbers)).run()
+
+
 def labels(app: AppTest) -> list[str]:
     return [button.label for button in app.button]
 

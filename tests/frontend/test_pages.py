@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.fits.schemas import ResidualRow
+from backend.fits.result_schemas import ResidualRow
 from backend.fits.states import FitState
 from frontend.text import plain
 from tests.frontend.conftest import Open, drop, go_to, labels, press, said, stop_answering, texts
@@ -21,6 +21,9 @@ PAGES: tuple[tuple[str, dict[str, str]], ...] = (
     ("datasets", {}),
     ("dataset", {"id": "7"}),
     ("dataset", {}),
+    ("leaderboards", {}),
+    ("leaderboard", {}),
+    ("leaderboard", {"id": "3"}),
     ("models", {}),
     ("model", {}),
     ("admin", {}),
@@ -163,15 +166,6 @@ def test_viewer_is_offered_nothing_that_writes(sign_in: Open, world: World) -> N
     for page, parameters in (("fits", {}), ("fit", {"id": "61"}), ("fit", {"id": "62"})):
         app = go_to(app, page, **parameters)
         assert not {"Cancel", "Rerun", "New fit", "Run fit"} & set(labels(app))
-
-
-def test_fit_selected_in_the_table_stays_when_another_arrives(sign_in: Open, world: World) -> None:
-    app = sign_in("ada", "fits")
-    app.session_state["goodfit.selected_fit"] = 41
-    world.fits[70] = make_fit(70, "ada", 1, FitState.SUCCEEDED)
-    app = app.run()
-    assert app.session_state["goodfit.selected_fit"] == 41
-    assert press(app, "Open").query_params["id"] == "41"
 
 
 def test_user_text_is_never_markdown(sign_in: Open, world: World) -> None:

@@ -12,6 +12,7 @@ from backend.accounts.schemas import (
 from backend.core.access import Role
 from backend.datasets.profile_schemas import ColumnOut, ProfileOut, SuggestedTarget
 from backend.datasets.schemas import DatasetOut
+from backend.fits.result_schemas import ResidualRow
 from backend.fits.schemas import (
     EstimatorList,
     EstimatorOut,
@@ -19,7 +20,6 @@ from backend.fits.schemas import (
     FitCreate,
     FitErrorOut,
     FitOut,
-    ResidualRow,
 )
 from backend.fits.states import FitState
 from backend.operations.schemas import JobOut
@@ -28,6 +28,7 @@ from backend.retraining.schemas import PolicyOut, RetrainingOut
 from tests.frontend.account_world import Accounts
 from tests.frontend.dataset_world import Shelf
 from tests.frontend.dataset_world import make_dataset as make_dataset
+from tests.frontend.fit_world import FitDesk
 from tests.frontend.project_world import Projects
 
 NOW = datetime.now(UTC)
@@ -78,6 +79,7 @@ class World:
     polls: dict[int, int] = field(default_factory=dict)
     refuse_upload: str | Refusal | None = None
     refuse_fit: Refusal | None = None
+    desk: FitDesk = field(default_factory=FitDesk)
     residuals: list[ResidualRow] | None = None
     polls_until_done: int = 1
     link_spent: bool = False
@@ -155,6 +157,28 @@ def make_fit(number: int, owner: str, project: int, state: FitState, **more: Any
         "mlflow_run_id": "abc" if done else None,
         "mlflow_url": "http://mlflow.test/#/experiments/1/runs/abc" if done else None,
         "error": None,
+        "position": None,
+        "main_metric": "r2" if done else None,
+        "metric_spread": {},
+        "metric_intervals": {"r2": {"low": 0.81, "high": 0.9}} if done else {},
+        "fold_metrics": [],
+        "leaderboard_id": None,
+        "archived_at": None,
+        "trashed_at": None,
+        "estimated_seconds": None,
+        "starred": False,
+        "preprocessing": {},
+        "target_transform": "none",
+        "class_weight": "none",
+        "weights": None,
+        "search": None,
+        "best_params": None,
+        "rerun_of": None,
+        "priority": "normal",
+        "limits": {"seconds": None, "memory_bytes": None},
+        "peak_memory_bytes": None,
+        "environment": {},
+        "notes": "",
         "created_by": owner,
         "created_at": NOW - timedelta(minutes=number % 50),
         "started_at": NOW,
@@ -225,7 +249,9 @@ IMAGE_PROFILE = ProfileOut(
 )
 
 
-def _estimator(name: str, title: str, tasks: list[str], properties: dict[str, Any]) -> EstimatorOut:
+def _estimator(
+    name: str, title: str, tasks: list[str], properties: dict[str, Any], **more: Any
+) -> EstimatorOut:
     return EstimatorOut.model_validate(
         {
             "name": name,
@@ -238,6 +264,11 @@ def _estimator(name: str, title: str, tasks: list[str], properties: dict[str, An
             "install": None,
             "params_schema": {"type": "object", "properties": properties},
             "defaults": {key: value.get("default") for key, value in properties.items()},
+            "presets": {"fast": {}, "balanced": {}, "accurate": {}},
+            "search_space": {},
+            "has_coefficients": False,
+            "takes_weights": True,
+            **more,
         }
     )
 
@@ -246,6 +277,11 @@ INTERCEPT = {"type": "boolean", "default": True, "title": "Intercept"}
 NEIGHBORS = {"type": "integer", "default": 5, "minimum": 1, "maximum": 1000, "title": "Neighbours"}
 WEIGHTS = {"enum": ["uniform", "distance"], "default": "uniform", "title": "Weights"}
 TREES = {"type": "integer", "default": 100, "minimum": 1, "maximum": 2000, "title": "Trees"}
+DEPTH = {
+    "anyOf": [{"type": "integer", "minimum": 1, "maximum": 100}, {"type": "null"}],
+    "default": None,
+    "title": "Depth",
+}
 ALL_TASKS = ["regression", "binary", "multiclass"]
 ESTIMATORS = EstimatorList(
     items=[
@@ -254,14 +290,30 @@ ESTIMATORS = EstimatorList(
             "k-nearest neighbours",
             ALL_TASKS,
             {"n_neighbors": NEIGHBORS, "weights": WEIGHTS},
+            takes_weights=False,
         ),
         _estimator(
             "ordinary_least_squares",
             "Ordinary least squares",
             ["regression"],
             {"fit_intercept": INTERCEPT},
+            has_coefficients=True,
         ),
-        _estimator("random_forest", "Random forest", ALL_TASKS, {"n_estimators": TREES}),
+        _estimator(
+            "random_forest",
+            "Random forest",
+            ALL_TASKS,
+            {"n_estimators": TREES, "max_depth": DEPTH},
+            presets={
+                "fast": {"n_estimators": 30},
+                "balanced": {},
+                "accurate": {"n_estimators": 500},
+            },
+            search_space={
+                "n_estimators": {"low": 50, "high": 500, "log": True},
+                "max_depth": {"values": [None, 4, 8]},
+            },
+        ),
         _estimator(
             "convolutional_network", "Convolutional network", ALL_TASKS[1:], {"epochs": TREES}
         ).model_copy(update={"data": "image", "install": "pip install -e '.[torch]'"}),

@@ -16,6 +16,7 @@ from backend.science.columns import describe_table
 from backend.science.frames import typical_row
 from backend.science.plots.render import render_png
 from backend.science.run import run_request
+from tests.science.reports import Remembered
 from tests.science.tables import mixed
 
 HEAVY = {"sklearn", "pandas", "matplotlib", "statsmodels", "scipy", "polars", "pyarrow"}
@@ -26,17 +27,15 @@ def _run(folder: Path, frame: pl.DataFrame, **spec: Any) -> tuple[dict[str, Any]
     frame.write_parquet(path)
     work = folder / "work"
     work.mkdir()
-    shares: list[float] = []
+    report = Remembered()
     request = {
         "spec": {"estimator": "random_forest", **spec},
         "columns": [asdict(column) for column in describe_table(path)],
         "table": str(path),
         "folder": str(work),
     }
-    summary = run_request(
-        json.loads(json.dumps(request)), lambda share, _text: shares.append(share)
-    )
-    return json.loads(json.dumps(summary, allow_nan=False)), shares
+    summary = run_request(json.loads(json.dumps(request)), report)
+    return json.loads(json.dumps(summary, allow_nan=False)), report.shares
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from backend.storage.blobs import BlobStore
 from backend.tracking.port import FitRecord, MirroredModel, ModelRecord, RecordedRun
 from backend.tracking.registry import MlflowRegistry
 from tests.conftest import SignIn, upload_csv
+from tests.fits.finishing import claim_fit
 from tests.tracking.conftest import MlflowServer
 from tests.tracking.stand_ins import SERVICE_KEY
 
@@ -74,7 +75,7 @@ def finished_fit(anna: httpx.AsyncClient, sessions: Sessions, recorded: Recorded
         request = {"dataset_id": dataset["id"], "target": "body_mass_g", "estimator": "ridge"}
         fit_id: int = (await anna.post("/api/v1/fits", json=request)).json()["id"]
         async with sessions() as session:
-            held = await attempts.claim(session, fit_id, max_attempts=3)
+            held = await claim_fit(session, fit_id)
             assert held is not None
             assert await attempts.succeed(session, held, OUTCOME, {})
             await session.commit()

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from backend.science.estimator_spec import EstimatorSpec, Params
+from backend.science.estimator_spec import EstimatorSpec, Params, search_range, search_values
 from backend.science.spec import Task
 
 
@@ -12,13 +12,24 @@ class KNearestNeighborsParams(Params):
     """Parameters of k-nearest neighbours."""
 
     n_neighbors: int = Field(
-        5, ge=1, le=1_000, title="Neighbours", description="More neighbours smooth more"
+        5,
+        ge=1,
+        le=1_000,
+        title="Neighbours",
+        description="More neighbours smooth more",
+        json_schema_extra=search_range(1, 50, log=True),
     )
     weights: Literal["uniform", "distance"] = Field(
-        "uniform", title="Weights", description="Whether nearer neighbours count more"
+        "uniform",
+        title="Weights",
+        description="Whether nearer neighbours count more",
+        json_schema_extra=search_values("uniform", "distance"),
     )
     p: Literal[1, 2] = Field(
-        2, title="Distance", description="1: sum of differences, 2: straight line"
+        2,
+        title="Distance",
+        description="1: sum of differences, 2: straight line",
+        json_schema_extra=search_values(1, 2),
     )
 
 
@@ -39,4 +50,10 @@ SPEC = EstimatorSpec(
     },
     arguments=_arguments,
     scale=True,
+    presets={
+        "fast": {},
+        "balanced": {},
+        "accurate": {"n_neighbors": 10, "weights": "distance"},
+    },
+    takes_weights=False,
 )

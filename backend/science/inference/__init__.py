@@ -1,0 +1,1 @@
+"""Coefficients of linear fits with what is known about them: errors, tests, doubts."""

@@ -1,0 +1,1 @@
+"""A fit once more: as a script without us, and to see whether the same numbers come out."""

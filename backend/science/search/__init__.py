@@ -1,0 +1,1 @@
+"""Looking for good parameters inside the training rows."""
