@@ -23,6 +23,8 @@ from backend.settings import DatabaseSettings, SecretSettings, Settings
 from backend.stack.postgres import EmbeddedPostgres
 from backend.tables import AuditEvent, User
 
+pytest_plugins = ("tests.live",)
+
 PASSWORD = "correct horse battery"
 # The product's own hashes are dear on purpose; a hash says itself how dear it is.
 CHEAP_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
@@ -32,21 +34,23 @@ Person = Callable[[str], Awaitable[httpx.AsyncClient]]
 TESTS = Path(__file__).parent
 # Their tests share a running product, which takes long to start: one process does them all, and
 # before the others, so that no process stands idle in the end.
-STARTING_MUCH = ("tracking", "browser", "stack", "fits", "faults", "operations", "core")
+STARTING_MUCH = ("tracking", "browser", "live", "stack", "faults", "operations", "core")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file, and of some folders, stay together and share what they started."""
+    """Tests of one file, and of what starts much, stay together and share what they started."""
     order = {name: place for place, name in enumerate(STARTING_MUCH)}
-    items.sort(key=lambda item: order.get(_folder(item), len(order)))
+    items.sort(key=lambda item: order.get(_started(item), len(order)))
     for item in items:
-        folder = _folder(item)
-        group = folder if folder in order else item.path.relative_to(TESTS).as_posix()
+        started = _started(item)
+        group = started if started in order else item.path.relative_to(TESTS).as_posix()
         item.add_marker(pytest.mark.xdist_group(group))
 
 
-def _folder(item: pytest.Item) -> str:
-    return item.path.relative_to(TESTS).parts[0]
+def _started(item: pytest.Item) -> str:
+    """The fixture that all tests share, or else the folder."""
+    named = getattr(item, "fixturenames", ())
+    return "live" if "live" in named else item.path.relative_to(TESTS).parts[0]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

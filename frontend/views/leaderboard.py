@@ -44,10 +44,9 @@ def draw() -> None:
         return
     _draw_header(board, access)
     # A dialog must not be drawn anew under the reader's hands.
-    if board.state == "running" and not _is_registering(board):
-        _watch(board.id, access)
-    else:
-        _draw_board(board, access)
+    live = board.state == "running" and not _is_registering(board)
+    # One fragment for both: what a live one drew would stay beside what comes after it.
+    st.fragment(_watch, run_every=LIVE_SECONDS if live else None)(board.id, access, live=live)
 
 
 def _is_registering(board: LeaderboardDetail) -> bool:
@@ -65,11 +64,10 @@ def _draw_header(board: LeaderboardDetail, access: Access) -> None:
         st.success(text.plain(notice))
 
 
-@st.fragment(run_every=LIVE_SECONDS)
-def _watch(number: int, access: Access) -> None:
+def _watch(number: int, access: Access, *, live: bool) -> None:
     with errors_shown("leaderboard", live=True):
         board = identity.leaderboards_api().leaderboard(number)
-        if board.state != "running":
+        if live and board.state != "running":
             st.rerun()
         _draw_board(board, access)
 

@@ -24,7 +24,7 @@ from backend.tracking.withdrawal import FIT_TAG
 from tests.conftest import DATA, PASSWORD, make_settings
 from tests.faults.history import Step, violations
 from tests.faults.proxy import Proxy
-from tests.fits.conftest import SignedIn
+from tests.live import SignedIn
 
 START_SECONDS = 120.0
 # A fit may not wait longer than this once nothing is broken any more.
@@ -194,14 +194,20 @@ class Lab:
         return {str(phase): int(count) for phase, count in found}
 
     def wait_until_done(self, *, recorded: bool = False) -> float:
-        """Seconds until every fit has ended, and MLflow knows all that succeeded."""
-        began = time.monotonic()
-        while stuck := self.rows(
-            "select id, state, attempt from fits where state in ('queued', 'running') "
-            "or (%s and state = 'succeeded' and tracking = 'pending') limit 5",
+        """Seconds until every fit has ended, and MLflow knows all that succeeded.
+
+        Stuck is what makes no step for a minute.
+        """
+        began = moved = time.monotonic()
+        before: list[tuple[Any, ...]] = []
+        while left := self.rows(
+            "select id, state, attempt, tracking from fits where state in ('queued', 'running') "
+            "or (%s and state = 'succeeded' and tracking = 'pending') order by id",
             recorded,
         ):
-            assert time.monotonic() - began < STUCK_SECONDS, f"stuck: {stuck}"
+            if left != before:
+                before, moved = left, time.monotonic()
+            assert time.monotonic() - moved < STUCK_SECONDS, f"stuck: {left}"
             time.sleep(0.1)
         return time.monotonic() - began
 

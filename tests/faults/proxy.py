@@ -29,6 +29,7 @@ class Proxy:
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
+        self._loop.close()
 
     @contextmanager
     def away(self) -> Iterator[None]:
@@ -54,6 +55,9 @@ class Proxy:
         self._started.set()
         self._loop.run_forever()
         server.close()
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.run_until_complete(server.wait_closed())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._is_away:

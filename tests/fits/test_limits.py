@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.fits.conftest import Live, fit_processes
+from tests.live import Live, fit_processes
 
 LONG: dict[str, Any] = {"estimator": "random_forest", "params": {"n_estimators": 2_000}}
 

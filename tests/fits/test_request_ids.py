@@ -2,7 +2,7 @@
 
 import json
 
-from tests.fits.conftest import Live
+from tests.live import Live
 
 
 def test_worker_logs_and_passes_on_the_request_that_started_a_fit(live: Live) -> None:

@@ -16,7 +16,7 @@ from backend.science.frames import feature_frame, input_columns
 from backend.science.pipeline import build_pipeline
 from backend.science.spec import FitSpec
 from tests.conftest import DATA
-from tests.fits.conftest import Live, fit_processes, gone
+from tests.live import Live, fit_processes, gone
 from tests.science.tables import describe, read_file
 
 LONG = {"estimator": "random_forest", "params": {"n_estimators": 2_000}}

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 
 from backend.accounts.schemas import UserOut
 from backend.core.schemas import Page
@@ -66,6 +66,11 @@ def add_fit_logs(app: FastAPI, world: World, user: Any) -> None:
 
 def add_second_runs(app: FastAPI, world: World, user: Any) -> None:
     base = "/api/v1/fits/{number}/reproductions"
+
+    @app.get("/api/v1/fits/{number}/script")
+    def script(number: int, me: UserOut = user) -> Response:
+        visible_fit(world, me, number)
+        return Response(f"print({number})\n", media_type="text/x-python")
 
     @app.get(base)
     def runs(number: int, me: UserOut = user) -> ReproductionList:

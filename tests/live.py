@@ -1,4 +1,4 @@
-"""The API and a worker as real processes over a database of their own; MLflow is away."""
+"""The API and a worker as real processes, one set for all tests that want them; MLflow is away."""
 
 import contextlib
 import os
@@ -16,9 +16,9 @@ import psutil
 import pytest
 
 from backend.bootstrap import create_admin
-from backend.migrate import upgrade
-from backend.stack.postgres import EmbeddedPostgres, free_port
-from tests.conftest import DATA, PASSWORD, make_settings
+from backend.settings import Settings
+from backend.stack.postgres import free_port
+from tests.conftest import DATA, PASSWORD
 
 READY_SECONDS = 120
 STOP_SECONDS = 60
@@ -120,18 +120,15 @@ def gone(process: psutil.Process) -> bool:
 
 
 @pytest.fixture(scope="session")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    home = tmp_path_factory.mktemp("live")
-    server = EmbeddedPostgres(home / "postgres", databases=("live",), durable=False)
-    server.start()
-    settings = make_settings(server.url("live"), home)
-    upgrade(settings)
+def live(make_database: Callable[[str], Settings]) -> Iterator[Live]:
+    settings = make_database("live")
+    home = settings.home
     create_admin(settings, "root", PASSWORD)
     port, dead_port = free_port(), free_port()
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith("GOODFIT_")},
         "GOODFIT_HOME": str(home),
-        "GOODFIT_DATABASE__URL": server.url("live"),
+        "GOODFIT_DATABASE__URL": settings.database.url.get_secret_value(),
         "GOODFIT_SECRETS__TOKEN_KEY": settings.secrets.token_key.get_secret_value(),
         "GOODFIT_SECRETS__SERVICE_KEY": settings.secrets.service_key.get_secret_value(),
         "GOODFIT_SECRETS__COOKIE_KEY": settings.secrets.cookie_key.get_secret_value(),
@@ -154,7 +151,6 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         api.send_signal(signal.SIGTERM)
         api.wait(20)
         client.close()
-        server.stop()
 
 
 def _sign_in(client: httpx.Client, api: subprocess.Popen[bytes], log: Path) -> None:
