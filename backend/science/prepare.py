@@ -106,8 +106,6 @@ def prepare(
         weights = read_weights(table, find_column(described, spec.weights), target.rows)
     inputs = input_columns(frame.iloc[split.train], used, spec.preprocessing)
     check_features(frame, inputs, spec.preprocessing)
-    inputs = input_columns(frame.iloc[split.train], used, spec.preprocessing)
-    check_features(frame, inputs, spec.preprocessing)
     return Prepared(
         target=target,
         known=known,

@@ -23,6 +23,7 @@ def _averaged(name: str, average: str) -> Callable[..., float]:
     compute = getattr(sk, f"{name}_score")
 
     def value(observed: Array, predicted: Array, sample_weight: Weights = None) -> float:
+        """The score of n rows."""
         return float(
             compute(
                 observed, predicted, average=average, zero_division=0, sample_weight=sample_weight

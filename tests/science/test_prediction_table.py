@@ -1,6 +1,7 @@
 """Files to predict for: values that fit the model's inputs."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ def test_dates_and_times_of_rows_are_read(tmp_path: Path) -> None:
 
 
 def test_number_that_a_transform_cannot_take_is_named_with_its_line(tmp_path: Path) -> None:
-    inputs = [
+    inputs: list[dict[str, Any]] = [
         {"name": "size", "type": "number", "sign": "positive"},
         {"name": "power", "type": "number", "largest": 1_000.0},
     ]

@@ -84,17 +84,21 @@ class _Table:
 
     @property
     def rows(self) -> int:
+        """How many there are."""
         return len(self.weights)
 
     @property
     def freedom(self) -> int:
+        """Degrees of freedom of the residuals."""
         return self.rows - len(self.kept)
 
     @property
     def constant(self) -> int:
+        """How many terms are the intercept: 0 or 1."""
         return int(self.standard.intercept)
 
     def told(self, references: dict[str, str]) -> Coefficients:
+        """All terms and figures; `references` are the categories without a term."""
         found, freedom = self.found, self.freedom
         variance = found.rss / freedom if freedom > 0 else None
         covariance, doubts = self._covariance(variance)
