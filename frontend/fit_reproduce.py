@@ -1,6 +1,7 @@
 """How a fit is repeated: its script, what it ran with, and second runs that compare all numbers."""
 
 import uuid
+from contextlib import suppress
 from typing import Any, Final
 
 import streamlit as st
@@ -8,7 +9,7 @@ import streamlit as st
 from backend.fits.result_schemas import ReproductionOut
 from backend.fits.schemas import FitOut
 from frontend import identity, text
-from frontend.client import NotThere
+from frontend.client import Refused
 from frontend.routes import PREFIX
 from frontend.widgets import errors_shown
 
@@ -46,36 +47,40 @@ def _environment(environment: dict[str, Any], within: str = "") -> dict[str, str
 
 def _draw_second_runs(fit: FitOut, *, may_rerun: bool) -> None:
     st.subheader("Does it come out the same?", anchor=False)
-    try:
-        runs = identity.fits_api().reproductions(fit.id).items
-    except NotThere:
-        st.caption("This server makes no second runs.")
-        return
+    runs = identity.fits_api().reproductions(fit.id).items
     busy = any(run.state in RUNNING for run in runs)
     if may_rerun and st.button("Reproduce", key="reproduce", disabled=busy):
         identity.fits_api().reproduce(fit.id, key=uuid.uuid4().hex)
         st.rerun()
     if busy:
-        _watch(fit.id)
+        _watch(fit.id, may_cancel=may_rerun)
     elif runs:
-        _draw_runs(runs)
+        _draw_runs(runs, may_cancel=False)
     else:
         st.caption("Not tried yet. A second run compares every number, to the bit.")
 
 
 @st.fragment(run_every=LIVE_SECONDS)
-def _watch(fit_id: int) -> None:
+def _watch(fit_id: int, *, may_cancel: bool) -> None:
     with errors_shown("reproductions", live=True):
         runs = identity.fits_api().reproductions(fit_id).items
         if not any(run.state in RUNNING for run in runs):
             st.rerun()
-        _draw_runs(runs)
+        _draw_runs(runs, may_cancel=may_cancel)
 
 
-def _draw_runs(runs: list[ReproductionOut]) -> None:
+def _draw_runs(runs: list[ReproductionOut], *, may_cancel: bool) -> None:
     for run in runs:
         with st.container(border=True, key=f"reproduction_{run.id}"):
             _draw_run(run)
+            if (
+                may_cancel
+                and run.state in RUNNING
+                and st.button("Cancel", key=f"cancel_reproduction_{run.id}")
+            ):
+                with suppress(Refused):  # it may have ended in the meantime
+                    identity.fits_api().cancel_reproduction(run.fit_id, run.id)
+                st.rerun()
 
 
 def _draw_run(run: ReproductionOut) -> None:

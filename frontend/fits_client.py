@@ -142,6 +142,10 @@ class FitsApi(Api):
         path = f"/fits/{fit_id}/reproductions"
         return self._post(ReproductionOut, path, headers=_once(key))
 
+    def cancel_reproduction(self, fit_id: int, number: int) -> None:
+        """Ends a second run that waits or runs."""
+        self._send("POST", f"/fits/{fit_id}/reproductions/{number}/cancel")
+
     # Organise
 
     def change_fit(self, fit_id: int, changes: Mapping[str, Any]) -> FitOut:

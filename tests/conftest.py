@@ -1,7 +1,9 @@
 """One embedded Postgres per test process, its schema built by Alembic; each test rolls back."""
 
+import functools
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -29,6 +31,7 @@ PASSWORD = "correct horse battery"
 # The product's own hashes are dear on purpose; a hash says itself how dear it is.
 CHEAP_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 DATA = Path(__file__).parent / "data"
+Sessions = async_sessionmaker[AsyncSession]
 SignIn = Callable[..., Awaitable[httpx.AsyncClient]]
 Person = Callable[[str], Awaitable[httpx.AsyncClient]]
 TESTS = Path(__file__).parent
@@ -120,8 +123,8 @@ async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
-@pytest.fixture
-async def sessions(engine: AsyncEngine) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
+@asynccontextmanager
+async def undone_sessions(engine: AsyncEngine) -> AsyncIterator[Sessions]:
     """Sessions inside one outer transaction, so that a rollback of the code stays its own."""
     async with engine.connect() as connection:
         outer = await connection.begin()
@@ -129,6 +132,12 @@ async def sessions(engine: AsyncEngine) -> AsyncIterator[async_sessionmaker[Asyn
             connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
         )
         await outer.rollback()
+
+
+@pytest.fixture
+async def sessions(engine: AsyncEngine) -> AsyncIterator[Sessions]:
+    async with undone_sessions(engine) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
@@ -139,7 +148,7 @@ async def started_app(settings: Settings) -> AsyncIterator[FastAPI]:
 
 
 @pytest.fixture
-def app(started_app: FastAPI, sessions: async_sessionmaker[AsyncSession]) -> FastAPI:
+def app(started_app: FastAPI, sessions: Sessions) -> FastAPI:
     started_app.state.sessions = started_app.state.read_sessions = sessions
     return started_app
 
@@ -151,39 +160,38 @@ async def anonymous(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-@pytest.fixture
-async def make_user(
-    sessions: async_sessionmaker[AsyncSession],
-) -> Callable[..., Awaitable[User]]:
-    async def make(
-        username: str, role: Role = Role.MEMBER, password_hash: str = CHEAP_HASH
-    ) -> User:
-        async with sessions() as session:
-            user = User(
-                username=username,
-                username_key=name_key(username),
-                role=role.value,
-                password_hash=password_hash,
-            )
-            await users.add_user(session, user)
-            await session.commit()
-        return user
-
-    return make
+async def add_person(
+    sessions: Sessions,
+    username: str,
+    role: Role = Role.MEMBER,
+    password_hash: str = CHEAP_HASH,
+) -> User:
+    async with sessions() as session:
+        user = User(
+            username=username,
+            username_key=name_key(username),
+            role=role.value,
+            password_hash=password_hash,
+        )
+        await users.add_user(session, user)
+        await session.commit()
+    return user
 
 
 @pytest.fixture
-async def sign_in(
-    app: FastAPI,
-    make_user: Callable[..., Awaitable[User]],
-) -> AsyncIterator[SignIn]:
+async def make_user(sessions: Sessions) -> Callable[..., Awaitable[User]]:
+    return functools.partial(add_person, sessions)
+
+
+@asynccontextmanager
+async def signing_in(app: FastAPI, sessions: Sessions) -> AsyncIterator[SignIn]:
     """Makes the user where needed and answers a client that carries its access token."""
     clients: list[httpx.AsyncClient] = []
     known: set[str] = set()
 
     async def make(username: str, role: Role = Role.MEMBER) -> httpx.AsyncClient:
         if username not in known:
-            await make_user(username, role)
+            await add_person(sessions, username, role)
             known.add(username)
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         client = httpx.AsyncClient(transport=transport, base_url="http://test")
@@ -200,6 +208,12 @@ async def sign_in(
         await client.aclose()
 
 
+@pytest.fixture
+async def sign_in(app: FastAPI, sessions: Sessions) -> AsyncIterator[SignIn]:
+    async with signing_in(app, sessions) as made:
+        yield made
+
+
 @pytest.fixture(scope="module")
 def committed(make_database: Callable[[str], Settings]) -> Settings:
     """A database in which tests really commit."""
@@ -208,8 +222,9 @@ def committed(make_database: Callable[[str], Settings]) -> Settings:
     return made
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def real(committed: Settings) -> AsyncIterator[FastAPI]:
+    """The application over it; the processes that read tables stay warm from test to test."""
     app = create_app(committed)
     async with app.router.lifespan_context(app):
         yield app

@@ -45,7 +45,8 @@ class Entry:
 
 async def clock(session: AsyncSession) -> datetime:
     """The database's time at this moment, not at the beginning of the transaction."""
-    return (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    now: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    return now
 
 
 class LeaderboardRepository(ScopedRepository[Leaderboard]):

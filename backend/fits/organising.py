@@ -14,6 +14,7 @@ from backend.core.audit import Action, about
 from backend.core.db import database_time
 from backend.core.errors import Conflict, field_error
 from backend.fits.repository import FitRepository, TrashRepository
+from backend.fits.reproductions import end_reproductions
 from backend.fits.schemas import BulkAction, BulkOut, BulkRequest, FitUpdate
 from backend.fits.service import cancel_held
 from backend.fits.states import FINAL_STATES, FitState
@@ -59,6 +60,7 @@ async def trash_fit(session: AsyncSession, viewer: Viewer, fit: Fit) -> bool:
     """Out of sight; an unfinished one is cancelled first."""
     if FitState(fit.state) not in FINAL_STATES:
         await cancel_held(session, viewer, fit)
+    await end_reproductions(session, viewer, fit)
     fit.trashed_at = await database_time(session)
     audit.record(session, viewer, Action.FIT_TRASHED, about(fit))
     await session.flush()

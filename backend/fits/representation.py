@@ -1,5 +1,7 @@
 """A fit as it is answered."""
 
+from typing import Any
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.fits.claiming import queue_positions
@@ -20,11 +22,51 @@ def _seconds(fit: Fit) -> float | None:
     return (fit.finished_at - fit.started_at).total_seconds()
 
 
+def _asked(fit: Fit) -> dict[str, Any]:
+    """The experiment, with what the fit itself settled of it."""
+    spec = fit.spec
+    return {
+        "task": fit.task or spec["task"],
+        "estimator": fit.estimator,
+        "params": spec["params"],
+        "target": fit.target,
+        "features": fit.features or spec["features"],
+        "validation": spec["validation"],
+        "seed": spec["seed"],
+        # Fits of earlier releases said nothing of these.
+        "preprocessing": spec.get("preprocessing", {}),
+        "target_transform": spec.get("target_transform", "none"),
+        "class_weight": spec.get("class_weight", "none"),
+        "weights": spec.get("weights"),
+        "search": spec.get("search"),
+    }
+
+
+def _found(fit: Fit) -> dict[str, Any]:
+    """What came out; empty until then."""
+    outcome = fit.outcome
+    return {
+        "metrics": fit.metrics,
+        "baseline_metrics": fit.baseline_metrics,
+        "main_metric": fit.main_metric,
+        "metric_spread": outcome.get("metric_spread", {}),
+        "metric_intervals": outcome.get("metric_intervals", {}),
+        "fold_metrics": outcome.get("fold_metrics", []),
+        "best_params": outcome.get("best_params"),
+        "excluded": outcome.get("excluded", []),
+        "rows_used": outcome.get("rows_used"),
+        "rows_holdout": outcome.get("rows_holdout"),
+        "warnings": fit.warnings,
+        "environment": fit.environment,
+    }
+
+
 def fit_out(fit: Fit, *, mlflow: str, position: int | None = None) -> FitOut:
     """All that is known about a fit; `position` is of one that waits."""
-    spec, outcome = fit.spec, fit.outcome
     return FitOut.model_validate(
         {
+            **_asked(fit),
+            **_found(fit),
             "id": fit.id,
             "name": fit.name,
             "project_id": fit.project_id,
@@ -33,30 +75,10 @@ def fit_out(fit: Fit, *, mlflow: str, position: int | None = None) -> FitOut:
             "progress_message": fit.progress_message,
             "position": position,
             "attempt": fit.attempt,
-            "task": fit.task or spec["task"],
-            "estimator": fit.estimator,
-            "params": spec["params"],
             "dataset_id": fit.dataset_id,
             "dataset_name": fit.dataset.name,
             "version": fit.dataset_version.version,
             "dataset_digest": fit.dataset_version.content_digest,
-            "target": fit.target,
-            "features": fit.features or spec["features"],
-            "excluded": outcome.get("excluded", []),
-            "validation": spec["validation"],
-            "seed": spec["seed"],
-            "metrics": fit.metrics,
-            "baseline_metrics": fit.baseline_metrics,
-            "main_metric": fit.main_metric,
-            "metric_spread": outcome.get("metric_spread", {}),
-            "metric_intervals": outcome.get("metric_intervals", {}),
-            "fold_metrics": outcome.get("fold_metrics", []),
-            "best_params": outcome.get("best_params"),
-            "preprocessing": spec.get("preprocessing", {}),
-            "target_transform": spec.get("target_transform", "none"),
-            "class_weight": spec.get("class_weight", "none"),
-            "weights": spec.get("weights"),
-            "search": spec.get("search"),
             "rerun_of": fit.rerun_of,
             "leaderboard_id": fit.leaderboard_id,
             "priority": "high" if fit.priority > 0 else "normal",
@@ -66,14 +88,10 @@ def fit_out(fit: Fit, *, mlflow: str, position: int | None = None) -> FitOut:
             },
             "estimated_seconds": fit.estimated_seconds,
             "peak_memory_bytes": fit.peak_memory_bytes,
-            "environment": fit.environment,
             "notes": fit.notes,
             "starred": bool(fit.starred),
             "archived_at": fit.archived_at,
             "trashed_at": fit.trashed_at,
-            "rows_used": outcome.get("rows_used"),
-            "rows_holdout": outcome.get("rows_holdout"),
-            "warnings": fit.warnings,
             "tracking": fit.tracking,
             "mlflow_run_id": fit.mlflow_run_id,
             "mlflow_url": _mlflow_url(fit, mlflow),

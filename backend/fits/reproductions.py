@@ -132,6 +132,20 @@ async def cancel(
     return await _get(session, fit_id, reproduction_id)
 
 
+async def end_reproductions(session: AsyncSession, viewer: Viewer, fit: Fit) -> None:
+    """Of a fit that the caller holds and puts in the trash."""
+    ended = (
+        update(Reproduction)
+        .where(Reproduction.fit_id == fit.id, Reproduction.state.in_(OPEN_STATES))
+        .values(state="cancelled", finished_at=await database_time(session))
+        .returning(Reproduction.id)
+    )
+    for number in (await session.execute(ended)).scalars().all():
+        audit.record(
+            session, viewer, Action.FIT_REPRODUCTION_CANCELLED, about(fit), details={"id": number}
+        )
+
+
 async def claim(session: AsyncSession, reproduction_id: int, limits: FitSettings) -> Repeat | None:
     """Take a second run; None when it has ended, its fit is gone, or it was lost too often."""
     row = await session.get(Reproduction, reproduction_id, with_for_update=True)

@@ -1,7 +1,7 @@
 """The trials of a search, as rows: kept while they run, read at any time."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -15,6 +15,7 @@ from backend.fits.result_schemas import TrialList, TrialOut
 from backend.fits.target_checks import known_task
 from backend.science.column_types import ColumnDescription
 from backend.science.metrics import MetricSpec, main_metric
+from backend.science.spec import Task
 from backend.tables import DatasetVersion, Fit, FitTrial
 
 TOLD_LATER: Final = ("state", "score", "spread", "seconds", "message")
@@ -75,9 +76,9 @@ def _ranked(rows: Iterable[FitTrial], metric: MetricSpec) -> TrialList:
     sign = 1.0 if metric.greater_is_better else -1.0
     for row in rows:
         # A trial that was stopped early was scored on less than the others.
-        counts = row.state == "scored" and row.score is not None
-        if counts and (best is None or sign * row.score > sign * best[0]):
-            best = (row.score, row.number)
+        score = row.score if row.state == "scored" else None
+        if score is not None and (best is None or sign * score > sign * best[0]):
+            best = (score, row.number)
         items.append(
             TrialOut(
                 number=row.number,
@@ -101,7 +102,7 @@ def _ranked(rows: Iterable[FitTrial], metric: MetricSpec) -> TrialList:
 async def _searched_metric(session: AsyncSession, fit: Fit) -> MetricSpec:
     """The one that the fit says, or will say once it has read its target."""
     named = fit.main_metric or fit.spec.get("main_metric")
-    task = fit.task or fit.spec["task"]
+    task = cast("Task | None", fit.task or fit.spec["task"])
     if named is None and task is None:
         version = select(DatasetVersion.columns).where(DatasetVersion.id == fit.dataset_version_id)
         columns = (await session.execute(version)).scalar_one()

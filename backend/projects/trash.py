@@ -10,7 +10,7 @@ from backend.core.audit import Action, about, record
 from backend.core.db import database_time
 from backend.jobs.channels import stop_fits
 from backend.projects.repository import ProjectRepository
-from backend.tables import Fit, Model, Project, Retraining
+from backend.tables import Fit, Leaderboard, Model, Project, Reproduction, Retraining
 
 UNFINISHED: Final = ("queued", "running")
 REASON: Final = "The project was moved to the trash"
@@ -28,7 +28,9 @@ async def trash_project(session: AsyncSession, viewer: Viewer, project: Project)
     await session.execute(
         update(Model).where(Model.project_id == project.id).values(revision=Model.revision + 1)
     )
+    await _end_leaderboards(session, Leaderboard.project_id == project.id)
     await _cancel_fits(session, Fit.project_id == project.id)
+    await _end_reproductions(session, Fit.project_id == project.id)
 
 
 async def _end_retrainings(session: AsyncSession, where: ColumnElement[bool]) -> None:
@@ -43,6 +45,37 @@ async def _end_retrainings(session: AsyncSession, where: ColumnElement[bool]) ->
     await session.execute(
         update(Retraining)
         .where(Retraining.id.in_((await session.execute(unfinished)).scalars().all()))
+        .values(state="cancelled", progress_message=REASON, finished_at=func.now())
+    )
+
+
+async def _end_leaderboards(session: AsyncSession, where: ColumnElement[bool]) -> None:
+    """Before their fits: who settles or cancels one locks them in this order."""
+    running = (
+        select(Leaderboard.id)
+        .where(where, Leaderboard.state == "running")
+        .order_by(Leaderboard.id)
+        .with_for_update()
+    )
+    await session.execute(
+        update(Leaderboard)
+        .where(Leaderboard.id.in_((await session.execute(running)).scalars().all()))
+        .values(state="cancelled", finished_at=func.now())
+    )
+
+
+async def _end_reproductions(session: AsyncSession, where: ColumnElement[bool]) -> None:
+    """After their fits: who asks for one holds the fit."""
+    unfinished = (
+        select(Reproduction.id)
+        .join(Fit, Fit.id == Reproduction.fit_id)
+        .where(where, Reproduction.state.in_(UNFINISHED))
+        .order_by(Reproduction.id)
+        .with_for_update(of=Reproduction)
+    )
+    await session.execute(
+        update(Reproduction)
+        .where(Reproduction.id.in_((await session.execute(unfinished)).scalars().all()))
         .values(state="cancelled", progress_message=REASON, finished_at=func.now())
     )
 
@@ -67,4 +100,6 @@ async def cancel_left_behind(session: AsyncSession) -> None:
     """End what was started in the moment in which its project went to the trash."""
     trashed = select(Project.id).where(Project.trashed_at.is_not(None))
     await _end_retrainings(session, Model.project_id.in_(trashed))
+    await _end_leaderboards(session, Leaderboard.project_id.in_(trashed))
     await _cancel_fits(session, Fit.project_id.in_(trashed))
+    await _end_reproductions(session, Fit.project_id.in_(trashed))

@@ -23,7 +23,13 @@ from backend.science.reporting import Report, Silent
 from backend.science.spec import FitSpec, Task
 from backend.science.splits import Known, Rows, Split
 from backend.science.target import Target
-from backend.science.validation import LEARNING_STARTS, Scoring, Validated, validate
+from backend.science.validation import (
+    LEARNING_STARTS,
+    Learner,
+    Scoring,
+    Validated,
+    validate,
+)
 
 NO_ROWS: Final[Rows] = np.empty(0, dtype=np.int64)
 NOBODY: Final = Silent()
@@ -128,36 +134,20 @@ def fit(
         The data do not allow this fit; the text says why.
     """
     report(0.02, "Reading columns")
-    estimator = ESTIMATORS[spec.estimator]
     data = prepare(spec, table, columns, withheld, stored_split)
     _tell_prepared(data, report)
     target, split = data.target, data.split
     report(LEARNING_STARTS, f"Learning from {len(split.train):,} rows")
-    with warnings.catch_warnings(record=True) as raised:
-        warnings.simplefilter("always")
-        learner = TableLearner(spec, estimator, data, parts=split.learned)
-        quantile = fitted_quantile(estimator, spec.params)
-        scoring = Scoring(target, data.weights, quantile, spec.seed)
-        validated = validate(learner, scoring, split, report)
-    pipeline = validated.model
-    classes = None if target.task == "regression" else list(pipeline.classes_.tolist())
-    train, learnt = data.frame.iloc[split.train], target.values[split.train]
-    coefficients = read_coefficients(
-        pipeline,
-        train,
-        learnt,
-        classes,
-        errors=getattr(estimator.Params.model_validate(spec.params), "standard_errors", CLASSICAL),
-        weights=learner.weights(split.train, learnt),
-    )
+    learner = TableLearner(spec, ESTIMATORS[spec.estimator], data, parts=split.learned)
+    quantile = fitted_quantile(ESTIMATORS[spec.estimator], spec.params)
+    scoring = Scoring(target, data.weights, quantile, spec.seed)
+    validated, raised = validate_watched(learner, scoring, split, report)
+    classes = None if target.task == "regression" else list(validated.model.classes_.tolist())
+    coefficients = _coefficients(spec, data, learner, validated.model, classes)
     chosen = main_metric(target.task, spec.main_metric).name
-    told = [
-        *data.warnings,
-        *doubts(raised, validated.undefined, target, split, dropped=data.dropped, name=spec.target),
-        *learner.warnings,
-        *doubts_of_metric(chosen, validated),
-        *([] if coefficients is None else coefficients.warnings),
-    ]
+    told = _doubts(spec, data, validated, raised)
+    told += [*learner.warnings, *doubts_of_metric(chosen, validated)]
+    told += [] if coefficients is None else coefficients.warnings
     tell_warnings(told, report)
     return FitResult(
         target=target,
@@ -169,14 +159,56 @@ def fit(
         excluded=data.excluded,
         classes=classes,
         warnings=list(dict.fromkeys(told)),
-        rows_used=len(train),
+        rows_used=len(split.train),
         rows_dropped=data.dropped,
         rows_withheld=data.withheld,
-        pipeline=pipeline,
-        example=typical_row(train),
+        pipeline=validated.model,
+        example=typical_row(data.frame.iloc[split.train]),
         coefficients=coefficients,
         best_params=None if learner.found is None else learner.found.best_params,
         chosen=learner.chosen,
+    )
+
+
+def validate_watched(
+    learner: Learner, scoring: Scoring, split: Split, report: Report
+) -> tuple[Validated, list[warnings.WarningMessage]]:
+    """As `validation.validate`, with what the libraries warned of."""
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
+        return validate(learner, scoring, split, report), raised
+
+
+def _doubts(
+    spec: FitSpec,
+    data: Prepared,
+    validated: Validated,
+    raised: Sequence[warnings.WarningMessage],
+) -> list[str]:
+    """Of the rows, and what the libraries said of them."""
+    known = (data.target, data.split)
+    found = doubts(raised, validated.undefined, *known, dropped=data.dropped, name=spec.target)
+    return [*data.warnings, *found]
+
+
+def _coefficients(
+    spec: FitSpec,
+    data: Prepared,
+    learner: TableLearner,
+    pipeline: Any,
+    classes: list[Any] | None,
+) -> Coefficients | None:
+    """Of the model that is kept."""
+    rows = data.split.train
+    learnt = data.target.values[rows]
+    params = ESTIMATORS[spec.estimator].Params.model_validate(spec.params)
+    return read_coefficients(
+        pipeline,
+        data.frame.iloc[rows],
+        learnt,
+        classes,
+        errors=getattr(params, "standard_errors", CLASSICAL),
+        weights=learner.weights(rows, learnt),
     )
 
 

@@ -13,6 +13,7 @@ from backend.science.metrics import main_metric
 from backend.science.pipeline import build_pipeline
 from backend.science.prepare import Prepared
 from backend.science.preprocessing.weights import learning_weights
+from backend.science.refusal import FitRefused
 from backend.science.reporting import Part, Report
 from backend.science.search.bench import Learnable
 from backend.science.search.ledger import SEARCH_ENDS, Budget
@@ -22,6 +23,16 @@ from backend.science.splits import Rows
 
 # Members added per step of a growing ensemble: progress without a cost that shows.
 GROWTH_STEPS: Final = 20
+# What scikit-learn says of rows that it cannot learn from, and what is told instead.
+PLAIN: Final[Mapping[str, str]] = {
+    "meets the variance threshold": (
+        "a feature step makes nothing that varies in them. Leave it out, or choose other columns."
+    ),
+    "is not full rank": (
+        "a class has too few of them for so many features. Choose fewer features, or another "
+        "estimator."
+    ),
+}
 Floats = npt.NDArray[np.float64]
 
 
@@ -79,10 +90,14 @@ class TableLearner:
         report(0.0, f"Learning from {len(rows):,} rows")
         pipeline = self._pipeline(params)
         weights = self.weights(rows, target)
-        if estimator.grows is not None and hasattr(pipeline[-1], estimator.grows):
-            _grow(pipeline, estimator.grows, self.features(rows), target, weights, report)
-        else:
-            pipeline.fit(self.features(rows), target, **_weighted("estimate__", weights))
+        features = self.features(rows)
+        try:
+            if estimator.grows is not None and hasattr(pipeline[-1], estimator.grows):
+                _grow(pipeline, estimator.grows, features, target, weights, report)
+            else:
+                pipeline.fit(features, target, **_weighted("estimate__", weights))
+        except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+            raise refused_by_library(error, estimator, len(rows)) from error
         return pipeline
 
     def weights(self, rows: Rows, target: npt.NDArray[Any]) -> Floats | None:
@@ -116,6 +131,25 @@ class TableLearner:
         )
         self.warnings += self.found.warnings
         return self.found.best_params
+
+
+def refused_by_library(error: Exception, estimator: EstimatorSpec, rows: int) -> FitRefused:
+    """What a library says of rows that it cannot learn from, as a refusal.
+
+    Parameters
+    ----------
+    error
+        Raised while learning.
+    estimator
+        What was learnt.
+    rows
+        How many there were.
+    """
+    if isinstance(error, FitRefused):
+        return error
+    said = str(error).partition("\n")[0]
+    text = next((plain for part, plain in PLAIN.items() if part in said), said)
+    return FitRefused(f"{estimator.title} cannot learn from these {rows:,} rows: {text}")
 
 
 def fitted_quantile(estimator: EstimatorSpec, params: Mapping[str, Any]) -> float | None:

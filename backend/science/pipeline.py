@@ -108,9 +108,7 @@ def _numbered(groups: Sequence[Group]) -> list[Group]:
 def _marks(treated: Mapping[str, Treatment], made: set[str]) -> list[Group]:
     """Marks of missing values, where the columns' own steps do not make them."""
     names = [
-        name
-        for name, how in treated.items()
-        if how.indicator and (how.role == "datetime" or name in made)
+        name for name, how in treated.items() if how.indicator and (how.marks_apart or name in made)
     ]
     marks = MissingIndicator(features="missing-only", error_on_new=False)
     return [("missing", Pipeline([("mark", marks)]), names)] if names else []

@@ -1,7 +1,7 @@
 """From a table and a spec to what can be learnt: the known rows, their features and their split."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,7 @@ from backend.science.column_types import ColumnDescription, InputColumn
 from backend.science.frames import feature_frame, input_columns
 from backend.science.holdout import check_classes
 from backend.science.preprocessing.rows import check_features, check_target
+from backend.science.preprocessing.treatments import TEMPORAL
 from backend.science.preprocessing.weights import check_class_weights, read_weights
 from backend.science.refusal import FitRefused
 from backend.science.spec import FitSpec, fewest_rows
@@ -104,6 +105,7 @@ def prepare(
     weights = None
     if spec.weights is not None:
         weights = read_weights(table, find_column(described, spec.weights), target.rows)
+    used = [_without_calendar(column, frame, split) for column in used]
     inputs = input_columns(frame.iloc[split.train], used, spec.preprocessing)
     check_features(frame, inputs, spec.preprocessing)
     return Prepared(
@@ -118,6 +120,19 @@ def prepare(
         dropped=table.num_rows - len(present.rows),
         warnings=told,
     )
+
+
+def _without_calendar(
+    column: ColumnDescription, frame: pd.DataFrame, split: Split
+) -> ColumnDescription:
+    """A date that does not vary wherever something is learnt is a number like any other."""
+    if column.type not in TEMPORAL:
+        return column
+    values = frame[column.name].to_numpy()
+    parts = [values[rows] for rows in (split.train, *(fold.train for fold in split.folds))]
+    varies = all(np.nanmin(part) < np.nanmax(part) for part in parts if not np.isnan(part).all())
+    known = all(not np.isnan(part).all() for part in parts)
+    return column if varies and known else replace(column, distinct=1)
 
 
 def _without_gaps(

@@ -75,18 +75,15 @@ def add_second_runs(app: FastAPI, world: World, user: Any) -> None:
     @app.get(base)
     def runs(number: int, me: UserOut = user) -> ReproductionList:
         visible_fit(world, me, number)
-        if world.desk.reproductions is None:
-            raise Refusal(404, "There is no such thing.", code="not_found")
         return ReproductionList(items=world.desk.reproductions.get(number, []))
 
     @app.post(base, status_code=202)
     def reproduce(number: int, me: UserOut = user) -> ReproductionOut:
         visible_fit(world, me, number)
-        assert world.desk.reproductions is not None
         run = ReproductionOut(
             id=next(world.counter),
             fit_id=number,
-            state="identical",
+            state=world.desk.second_runs_end,
             progress=1.0,
             progress_message="",
             differences=[],
@@ -98,6 +95,14 @@ def add_second_runs(app: FastAPI, world: World, user: Any) -> None:
         )
         world.desk.reproductions.setdefault(number, []).insert(0, run)
         return run
+
+    @app.post(base + "/{run_id}/cancel", status_code=202)
+    def cancel(number: int, run_id: int, me: UserOut = user) -> ReproductionOut:
+        visible_fit(world, me, number)
+        kept = world.desk.reproductions[number]
+        place = next(place for place, run in enumerate(kept) if run.id == run_id)
+        kept[place] = kept[place].model_copy(update={"state": "cancelled"})
+        return kept[place]
 
 
 def add_organising(app: FastAPI, world: World, user: Any) -> None:

@@ -1,7 +1,7 @@
 """What the stand-in for the API knows about fits besides the fits themselves."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from backend.fits.leaderboard_schemas import LeaderboardCreate, LeaderboardOut
 from backend.fits.metric_schemas import MetricList, MetricOut
@@ -30,8 +30,8 @@ class FitDesk:
     events: dict[int, list[EventOut]] = field(default_factory=dict)
     trials: dict[int, TrialList] = field(default_factory=dict)
     coefficients: dict[int, CoefficientList] = field(default_factory=dict)
-    reproductions: dict[int, list[ReproductionOut]] | None = None
-    """None: the server knows of no second runs."""
+    reproductions: dict[int, list[ReproductionOut]] = field(default_factory=dict)
+    second_runs_end: Literal["identical", "running"] = "identical"
     boards: dict[int, LeaderboardOut] = field(default_factory=dict)
     sent_boards: list[LeaderboardCreate] = field(default_factory=list)
 

@@ -118,12 +118,18 @@ def test_reproduce_tab_tells_the_verdict(sign_in: Open, world: World) -> None:
         update={"environment": {"python": "3.11.9", "packages": {"numpy": "2.1"}}}
     )
     app = sign_in("ada", "fit", id="42", tab="Reproduce")
-    assert "makes no second runs" in texts(app)
-    assert "Reproduce" not in labels(app)
-    world.desk.reproductions = {}
-    app = press(app.run(), "Reproduce")
+    assert "Not tried yet" in texts(app)
+    app = press(app, "Reproduce")
     assert "Bit-identical" in texts(app)
     assert "2.1" in app.table[0].value.to_string()
+
+
+def test_second_run_that_goes_on_is_cancelled(sign_in: Open, world: World) -> None:
+    world.desk.second_runs_end = "running"
+    app = press(sign_in("ada", "fit", id="42", tab="Reproduce"), "Reproduce")
+    app = press(app, "Cancel")
+    assert [run.state for run in world.desk.reproductions[42]] == ["cancelled"]
+    assert "Cancelled." in texts(app)
 
 
 def test_editor_stars_renames_archives_and_trashes(sign_in: Open, world: World) -> None:

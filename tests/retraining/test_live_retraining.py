@@ -39,7 +39,7 @@ class _Asker(threading.Thread):
     def __init__(self, live: Live, model_id: int) -> None:
         super().__init__()
         self._url = f"{live.client.base_url}models/{model_id}/predict"
-        self._headers = dict(live.client.headers)
+        self._auth = live.client.auth
         self.enough = threading.Event()
         self.answers: list[tuple[int, int | None]] = []
 
@@ -50,7 +50,7 @@ class _Asker(threading.Thread):
             time.sleep(0.02)
 
     def run(self) -> None:
-        with httpx.Client(headers=self._headers, timeout=30) as client:
+        with httpx.Client(auth=self._auth, timeout=30) as client:
             while not self.enough.is_set():
                 answer = client.get(self._url, params=ROW)
                 version = answer.json()["version"] if answer.status_code == 200 else None

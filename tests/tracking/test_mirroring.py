@@ -23,6 +23,7 @@ from backend.stack.postgres import free_port
 from backend.storage.blobs import BlobStore
 from backend.tracking.port import FitRecord, MirroredModel, ModelRecord, RecordedRun
 from backend.tracking.registry import MlflowRegistry
+from backend.worker import PRELOADED
 from tests.conftest import SignIn, upload_csv
 from tests.fits.finishing import claim_fit
 from tests.tracking.conftest import MlflowServer
@@ -40,6 +41,8 @@ OUTCOME: dict[str, Any] = {
     "input_columns": [{"name": "bill_length_mm", "type": "number", "numeric": True}],
     "output": {"name": "body_mass_g", "task": "regression", "classes": None},
 }
+# Loading MLflow takes its client's processes longer than what they do.
+LOADED = (*PRELOADED, "backend.tracking.mlflow", "backend.tracking.registry")
 REASON = {"reason": "It is better"}
 
 
@@ -63,7 +66,7 @@ def context_for(settings: Settings, sessions: Sessions, url: str) -> WorkerConte
     urls = settings.urls.model_copy(update={"mlflow": url})
     secrets = settings.secrets.model_copy(update={"service_key": SecretStr(SERVICE_KEY)})
     told = settings.model_copy(update={"urls": urls, "secrets": secrets})
-    return WorkerContext(told, sessions, BlobStore(settings.files_url), ChildProcesses(()))
+    return WorkerContext(told, sessions, BlobStore(settings.files_url), ChildProcesses(LOADED))
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """One fit of a network over labelled images, told in the same shape as a fit of a table."""
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +16,7 @@ from backend.science.fit import (
     doubts_of_metric,
     tell_split,
     tell_warnings,
+    validate_watched,
 )
 from backend.science.holdout import doubts
 from backend.science.images.image_table import image_input, read_pixels
@@ -27,7 +27,7 @@ from backend.science.reporting import Report
 from backend.science.spec import FitSpec
 from backend.science.splits import Rows
 from backend.science.target import Target
-from backend.science.validation import LEARNING_STARTS, Scoring, validate
+from backend.science.validation import LEARNING_STARTS, Scoring
 
 NO_EXAMPLE: Final = pd.DataFrame()
 
@@ -98,17 +98,13 @@ def fit_images(
     tell_split(split, report)
     # Half-way, for loading PyTorch takes seconds.
     report(LEARNING_STARTS / 2, f"Learning from {len(split.train):,} images")
-    with warnings.catch_warnings(record=True) as raised:
-        warnings.simplefilter("always")
-        learner = ImageLearner(spec, target, pixels)
-        scoring = Scoring(target, None, None, spec.seed)
-        validated = validate(learner, scoring, split, report)
+    learner = ImageLearner(spec, target, pixels)
+    scoring = Scoring(target, None, None, spec.seed)
+    validated, raised = validate_watched(learner, scoring, split, report)
     dropped = table.num_rows - len(present.rows)
     chosen = main_metric(target.task, spec.main_metric).name
-    told = [
-        *doubts(raised, validated.undefined, target, split, dropped=dropped, name=LABEL),
-        *doubts_of_metric(chosen, validated),
-    ]
+    told = doubts(raised, validated.undefined, target, split, dropped=dropped, name=LABEL)
+    told += doubts_of_metric(chosen, validated)
     tell_warnings(told, report)
     return FitResult(
         target=target,

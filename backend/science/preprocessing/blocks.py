@@ -63,8 +63,9 @@ def numeric_steps(treatment: Treatment, *, center: bool, seed: int) -> Steps:
     seed
         Of the fit.
     """
+    own_marks = treatment.indicator and not treatment.marks_apart
     return [
-        ("impute", imputer(treatment)),
+        ("impute", imputer(treatment, indicator=own_marks)),
         *transform_steps(treatment, seed),
         *scale_steps(treatment, center=center),
     ]

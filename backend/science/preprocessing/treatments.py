@@ -45,6 +45,11 @@ class Treatment:
     scale: Scaling = "none"
     clock: bool = False
 
+    @property
+    def marks_apart(self) -> bool:
+        """Whether marks of missing values must not go the way of the values themselves."""
+        return self.role == "datetime" or self.transform != "none"
+
 
 def role_of(column: ColumnDescription, wish: ColumnTreatment = USUAL) -> FeatureRole:
     """The role that a column plays as a feature.
