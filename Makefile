@@ -44,9 +44,11 @@ check: set-up-dev  ## style, types, imports, migrations, conventions
 	$(BIN)/python -m backend.stack.scratch -- $(BIN)/alembic check
 	$(BIN)/python -m pytest -q tests/conventions
 
+# Hundreds of processes start: what one of them compiles, the next ones find.
 test: set-up-dev  ## all tests, on a PostgreSQL of their own
 	@browser="$$(.ci/browser | tail -n 1)"; \
-	GOODFIT_CHROMIUM="$$browser" exec $(BIN)/python -m pytest $(PARALLEL) $(PYTEST)
+	GOODFIT_CHROMIUM="$$browser" exec env -u PYTHONDONTWRITEBYTECODE \
+		$(BIN)/python -m pytest $(PARALLEL) $(PYTEST)
 
 faults: set-up-dev  ## kill, stop, restart and cut off hundreds of times: about an hour
 	GOODFIT_FAULTS=full $(BIN)/python -m pytest -s tests/faults

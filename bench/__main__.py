@@ -27,6 +27,7 @@ from backend.science.spec import FitSpec
 from backend.science.tables.read import read_table
 from backend.science.tables.table_file import ReadOptions
 from bench.fit_list import measure_fit_list
+from bench.fits import measure_small_fits
 from bench.profiles import measure_profiles
 from bench.reading import LIMITS, measure_reading
 from bench.serving import describe, measure_serving
@@ -186,6 +187,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--broken-uploads", action="store_true", help="only broken files")
     parser.add_argument("--killed-uploads", action="store_true", help="only kills of the API")
     parser.add_argument("--large-upload", action="store_true", help="only one large file")
+    parser.add_argument("--small-fits", action="store_true", help="only small fits")
     parser.add_argument("--fit-list", action="store_true", help="only lists of very many fits")
     parser.add_argument("--gigabytes", type=int, default=0, help="read a larger table as well")
     return parser.parse_args()
@@ -216,6 +218,7 @@ def _measure_part(options: argparse.Namespace, folder: Path) -> bool:
         "broken_uploads": lambda: measure_broken_uploads(folder, say),
         "killed_uploads": lambda: measure_killed_uploads(folder, say),
         "large_upload": lambda: measure_large_upload(folder, say),
+        "small_fits": lambda: measure_small_fits(folder, say),
         "fit_list": lambda: measure_fit_list(folder, say),
         "signing_in": lambda: measure_signing_in(folder, say),
     }

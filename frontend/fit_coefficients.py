@@ -12,6 +12,7 @@ COVARIANCES: Final = {
     "classical": "classical standard errors",
     "hc3": "robust standard errors (HC3)",
     "maximum_likelihood": "standard errors of the maximum likelihood",
+    "sandwich": "robust standard errors of the maximum likelihood",
 }
 # The field of the answer and its name in the line of figures.
 FIGURES: Final = (

@@ -79,7 +79,8 @@ def draw_estimate(wanted: Mapping[str, Any]) -> None:
     except (ApiError, ValidationError):
         return
     if found.seconds is not None:
-        similar = text.counted(found.fits, "similar fit")
+        # Of others' fits only the time is told.
+        similar = text.counted(found.fits, "similar fit") if found.fits else "similar fits"
         st.caption(f"Takes about {text.duration(found.seconds)}, by {similar}.")
 
 

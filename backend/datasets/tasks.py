@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import tempfile
 import time
 from contextlib import ExitStack
 from datetime import timedelta
@@ -17,6 +16,7 @@ from backend.datasets.files import hold_files
 from backend.datasets.profile_attempts import ProfileClaim
 from backend.datasets.profile_queue import PROFILE_VERSION, ProfilePayload
 from backend.jobs.children import ChildDied, ChildFailed, ChildTookTooLong, Work
+from backend.jobs.folders import work_folder
 from backend.jobs.registry import WorkerContext, periodic, task
 from backend.jobs.retry import try_again, wait_before
 from backend.jobs.sandbox import Bounds
@@ -95,8 +95,7 @@ async def _fail(context: WorkerContext, held: ProfileClaim, message: str) -> Non
 
 
 async def _run(context: WorkerContext, held: ProfileClaim) -> None:
-    with tempfile.TemporaryDirectory(prefix="goodfit-profile-") as name, ExitStack() as stack:
-        folder = Path(name)
+    with work_folder("profile") as folder, ExitStack() as stack:
         profile = folder / "profile.json"
         stored = context.blobs.local(held.parquet_sha256, folder)
         table = await asyncio.to_thread(stack.enter_context, stored)

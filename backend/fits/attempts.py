@@ -1,6 +1,6 @@
 """The worker's short transactions over a fit that it holds; each is fenced by the attempt."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -49,9 +49,14 @@ class Failure:
         return {"code": self.code, "message": self.message[:2_000], "column": self.column}
 
 
-async def take(session: AsyncSession, limits: FitSettings, worker: str) -> Claim | None:
-    """The next fit that is worth an attempt; None where nothing waits that may run now."""
-    while held := await claim_next(session, limits, worker):
+async def take(
+    session: AsyncSession, limits: FitSettings, worker: str, holding: Collection[int] = ()
+) -> Claim | None:
+    """The next fit that is worth an attempt; None where nothing waits that may run now.
+
+    Those that the worker still holds are not for itself to take, however long it was silent.
+    """
+    while held := await claim_next(session, limits, worker, holding):
         failure = _hopeless(held, limits.max_attempts)
         if failure is None:
             return held
@@ -74,15 +79,20 @@ def _hopeless(held: Claim, max_attempts: int) -> Failure | None:
 
 
 async def beat(session: AsyncSession, held: Sequence[Claim]) -> set[int]:
-    """Show that the worker works on these; answers the fits that are still its own."""
+    """Show that the worker works on these; answers the fits that are still its own.
+
+    It waits for nobody: whoever changes several fits has locked them in another order.
+    """
     mine = [(claim.fit_id, claim.attempt) for claim in held]
-    statement = (
-        update(Fit)
-        .where(tuple_(Fit.id, Fit.attempt).in_(mine), Fit.state == FitState.RUNNING.value)
-        .values(heartbeat_at=func.clock_timestamp())
-        .returning(Fit.id)
+    own = select(Fit.id).where(
+        tuple_(Fit.id, Fit.attempt).in_(mine), Fit.state == FitState.RUNNING.value
     )
-    return set((await session.execute(statement)).scalars())
+    free = own.order_by(Fit.id).with_for_update(skip_locked=True, key_share=True).cte("free")
+    shown = (
+        update(Fit).where(Fit.id == free.c.id).values(heartbeat_at=func.clock_timestamp())
+    ).execution_options(synchronize_session=False)
+    await session.execute(shown)
+    return set((await session.execute(own)).scalars())
 
 
 def _held(held: Claim) -> ColumnElement[bool]:

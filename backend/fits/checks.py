@@ -19,11 +19,19 @@ from backend.science.estimator_spec import EstimatorSpec
 from backend.science.extras import ExtraMissing
 from backend.science.metrics import METRICS
 from backend.science.preprocessing.checks import check_preprocessing
-from backend.science.search.space import check_search
+from backend.science.search.space import check_reused, check_search
 from backend.science.spec import FitSpec, SameRows, Task
 from backend.tables import DatasetVersion
 
 HOLDS: Final = {"table": "a table", "image": "images"}
+
+
+class UnknownFit(Unprocessable):
+    """The input names a fit that is not there, or not shared with you"""
+
+    is_denial = True
+
+
 Problem = tuple[Sequence[str | int], str]
 
 
@@ -54,9 +62,7 @@ def checked_spec(data: FitCreate, kind: str, version: DatasetVersion) -> FitSpec
     ]
     if estimator.most_rows is not None:
         problems += _size_problems(estimator, spec, version.rows - target.nulls)
-    _refuse(
-        [FieldProblem(loc=["body", *loc], msg=msg, type="value_error") for loc, msg in problems]
-    )
+    _refuse_at(problems)
     return spec
 
 
@@ -70,14 +76,34 @@ async def split_to_use_again(
     try:
         fit = await FitRepository(session, viewer).get(spec.validation.fit_id)
     except NotFound:
-        raise field_error(*place, msg="there is no such fit") from None
+        msg = "there is no such fit"
+        problem = FieldProblem(loc=["body", *place], msg=msg, type="value_error")
+        raise UnknownFit(msg, errors=[problem]) from None
     if fit.state != FitState.SUCCEEDED:
         raise field_error(*place, msg=f"that fit is {fit.state}; it has no split to use again")
     if fit.dataset_version_id != version.id:
         raise field_error(*place, msg="that fit is of another dataset version")
     if "split" not in fit.artifacts:
         raise field_error(*place, msg="that fit has no split: it learnt from all rows")
+    folds = len(fit.outcome.get("fold_metrics", ()))
+    _refuse_at(check_reused(ESTIMATORS[spec.estimator], spec, folds))
     return str(fit.artifacts["split"])
+
+
+def asked_params(data: FitCreate) -> dict[str, Any]:
+    """All parameters as the estimator gets them; none of an estimator that nobody knows."""
+    estimator = ESTIMATORS.get(data.estimator)
+    if estimator is None:
+        return {}
+    params, wrong = _checked_params(data, estimator)
+    _refuse(wrong)
+    return params
+
+
+def _refuse_at(problems: Sequence[Problem]) -> None:
+    _refuse(
+        [FieldProblem(loc=["body", *loc], msg=msg, type="value_error") for loc, msg in problems]
+    )
 
 
 def _refuse(problems: Sequence[FieldProblem]) -> None:

@@ -1,6 +1,6 @@
 """Which fit comes next: the table of fits is the queue, and the order is fair."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -25,7 +25,8 @@ _LOST: Final = """
             - make_interval(secs => power(2, lost_attempts) - 1)
 """
 # One row per fit that waits or runs. A user's fits take turns with those of others: the second
-# of one goes after the first of everybody, and what runs already counts before what waits.
+# of one goes after the first of everybody, and what runs already counts before what waits. What
+# is put off takes no turn from the user's others.
 _RANKED: Final = f"""
     unfinished as (
         select id, created_by, priority,
@@ -38,7 +39,8 @@ _RANKED: Final = f"""
     placed as (
         select id, created_by, priority, is_lost or is_due as is_open, is_queued,
             row_number() over (
-                partition by created_by, is_queued or is_lost order by priority desc, id
+                partition by created_by, is_queued or is_lost
+                order by is_lost or is_due desc, priority desc, id
             ) as place,
             count(*) filter (where not is_queued and not is_lost)
                 over (partition by created_by) as running
@@ -54,6 +56,7 @@ _CLAIM: Final = text(
         from fits join placed on placed.id = fits.id
         where placed.is_open and placed.running < cast(:cap as bigint)
             and fits.state in ('queued', 'running') and fits.trashed_at is null
+            and fits.id <> all(cast(:holding as bigint[]))
         order by placed.priority desc, placed.running + placed.place, placed.id
         limit 1
         for update of fits skip locked
@@ -120,7 +123,9 @@ class Claim:
     terms: Terms
 
 
-async def claim_next(session: AsyncSession, limits: FitSettings, worker: str) -> Claim | None:
+async def claim_next(
+    session: AsyncSession, limits: FitSettings, worker: str, holding: Collection[int] = ()
+) -> Claim | None:
     """Take the fit whose turn it is; None where nothing waits that may run now.
 
     Workers claim one after another, or two of them would count the same running fits.
@@ -130,6 +135,7 @@ async def claim_next(session: AsyncSession, limits: FitSettings, worker: str) ->
         "lost_after": limits.lost_after,
         "cap": limits.max_running_per_user or UNCAPPED,
         "worker": worker,
+        "holding": list(holding),
     }
     row = (await session.execute(_CLAIM, values)).mappings().one_or_none()
     if row is None:

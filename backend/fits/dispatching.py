@@ -49,11 +49,6 @@ class Dispatcher:
         # Before its first child is ready another worker starts a fit sooner.
         self._is_warm = False
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether a fit runs in one of the places."""
-        return bool(self._running)
-
     async def run(self) -> None:
         """Work until cancelled, or until `drain` was called and nothing runs any more."""
         parts = (self._beat(), self._listen(), self._warm_up())
@@ -123,7 +118,7 @@ class Dispatcher:
     async def _claim(self) -> Claim | None:
         limits = self._context.settings.fits
         async with transaction(self._context.sessions) as session:
-            return await attempts.take(session, limits, self._name)
+            return await attempts.take(session, limits, self._name, tuple(self._running))
 
     async def _work(self, held: Claim) -> None:
         """Run a fit; whatever happens, the place stays."""

@@ -8,8 +8,8 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.core import audit
-from backend.core.access import Viewer
-from backend.core.audit import Action, about
+from backend.core.access import SYSTEM, Viewer
+from backend.core.audit import Action, Subject, about
 from backend.core.db import database_time
 from backend.core.errors import Conflict, TooManyRequests, Unprocessable, field_error
 from backend.core.idempotency import Idempotency, fingerprint
@@ -19,6 +19,7 @@ from backend.fits.events import tell_state
 from backend.fits.leaderboard_repository import Entry, LeaderboardRepository, clock
 from backend.fits.leaderboard_schemas import LeaderboardCreate
 from backend.fits.listing import Listing
+from backend.fits.queueing import hold_turns
 from backend.fits.repository import FitRepository
 from backend.fits.schemas import FitCreate, FitFilter, FitSummary
 from backend.fits.service import add_fit, cancel_fit
@@ -78,6 +79,7 @@ async def start_leaderboard(
     )
     session.add(board)
     await session.flush()
+    await hold_turns(session, viewer.user_id)
     active = await FitRepository(session, viewer).count_active()
     tried, left_out = await _add_fits(session, viewer, data, board, (dataset, version))
     if active + len(tried) > limits.max_active_per_user:
@@ -187,7 +189,6 @@ def _fit_request(
         validation=data.validation,
         main_metric=board.main_metric,
         seed=data.seed,
-        name=f"{data.target} by {estimator.title}",
     )
 
 
@@ -301,13 +302,13 @@ async def _settle(session: AsyncSession, board: Leaderboard, now: datetime) -> N
 async def _end_open_fits(session: AsyncSession, board: Leaderboard) -> None:
     """Final with this transaction; its commit lets the workers kill what runs."""
     open_fits = (
-        select(Fit.id, Fit.state, Fit.attempt)
+        select(Fit.id, Fit.state, Fit.attempt, Fit.name, Fit.project_id)
         .where(Fit.leaderboard_id == board.id, Fit.state.in_(UNFINISHED))
         .order_by(Fit.id)
         .with_for_update()
     )
     rows = (await session.execute(open_fits)).all()
-    for fit_id, state, attempt in rows:
+    for fit_id, state, attempt, name, project_id in rows:
         was = "ended before this fit" if state == FitState.QUEUED else "ended while this fit ran"
         message = f"The time budget of {board.budget_seconds} s {was}"
         error: dict[str, Any] = {"code": "budget", "message": message, "column": None}
@@ -323,5 +324,8 @@ async def _end_open_fits(session: AsyncSession, board: Leaderboard) -> None:
             )
         )
         await tell_state(session, fit_id, attempt, FitState.FAILED, message, error=error)
+        subject = Subject("fit", fit_id, name, project_id)
+        details = {"leaderboard_id": board.id, "budget_seconds": board.budget_seconds}
+        audit.record(session, SYSTEM, Action.FIT_CANCELLED, subject, details=details)
     if rows:
         await stop_fits(session, [])

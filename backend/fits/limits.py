@@ -10,6 +10,8 @@ from backend.settings import FitSettings
 
 NORMAL_PRIORITY: Final = 0
 HIGH_PRIORITY: Final = 10
+# Far above any model; a file that never ends must not fill the worker's disk.
+LARGEST_FILE_BYTES: Final = 20_000_000_000
 
 
 @dataclass(frozen=True, slots=True)

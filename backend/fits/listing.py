@@ -28,7 +28,6 @@ from sqlalchemy import (
     func,
     literal_column,
     null,
-    or_,
     select,
     true,
     tuple_,
@@ -36,26 +35,21 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.core.access import ProjectRole, Viewer
+from backend.core.access import Viewer
 from backend.core.pagination import CursorSigner, PageRequest, query_problem
-from backend.core.schemas import MAXIMUM_ID
 from backend.fits.claiming import queue_positions
+from backend.fits.filtering import asked_for, conditions, is_starred, visible_projects
 from backend.fits.schemas import FitFilter, FitSummary
 from backend.fits.states import FitState
-from backend.projects.service import visible_in_project
 from backend.science.metrics import METRICS
 from backend.tables import (
     Dataset,
     DatasetVersion,
     Fit,
     FitMetric,
-    FitStar,
-    Project,
-    ProjectMember,
     User,
 )
 
-_EDITORS: Final = (ProjectRole.OWNER.value, ProjectRole.EDITOR.value)
 POSITION: Final = "position"
 
 
@@ -94,6 +88,13 @@ ORDERS: Final[Mapping[str, Order]] = MappingProxyType(
             for name in METRICS
         },
     }
+)
+# Few fits wait; who goes before whom is the dispatcher's to say.
+_BY_POSITION: Final = Order(
+    func.array_position(
+        bindparam("queued", type_=ARRAY(BigInteger)), Fit.id.expression, type_=Integer
+    ),
+    nullable=True,
 )
 
 
@@ -158,75 +159,13 @@ class _Item:
 
 
 def _as_json() -> ColumnElement[str]:
-    is_mine = FitStar.user_id == bindparam("viewer_id", type_=BigInteger)
-    starred = exists().where(FitStar.fit_id == Fit.id, is_mine)
     pairs: list[Any] = []
-    for name, column in {**_COLUMNS, "starred": starred}.items():
+    for name, column in {**_COLUMNS, "starred": is_starred()}.items():
         pairs += [literal_column(f"'{name}'"), column]
     return cast(func.json_build_object(*pairs), Text)
 
 
 _JSON: Final = _as_json()
-
-
-def _has_tag(tag: str) -> ColumnElement[bool]:
-    """`key`, or `key=value`; a key may hold the sign itself."""
-    key, sign, value = tag.partition("=")
-    has_key: ColumnElement[bool] = Fit.tags.has_key(tag)
-    return or_(has_key, Fit.tags.contains({key: value})) if sign else has_key
-
-
-def _mentions(text: str) -> ColumnElement[bool]:
-    named = select(Dataset.id).where(Dataset.name.icontains(text, autoescape=True))
-    found = or_(
-        Fit.name.icontains(text, autoescape=True),
-        Fit.target.icontains(text, autoescape=True),
-        Fit.notes.icontains(text, autoescape=True),
-        Fit.dataset_id.in_(named),
-    )
-    number = text.removeprefix("#")
-    if number.isascii() and number.isdigit() and 0 < int(number) <= MAXIMUM_ID:
-        return or_(found, Fit.id == int(number))
-    return found
-
-
-def _conditions(filter_by: FitFilter, viewer: Viewer) -> list[ColumnElement[bool]]:
-    is_trashed = Fit.trashed_at.is_not(None)
-    wanted: list[ColumnElement[bool]] = [
-        is_trashed if filter_by.trashed else Fit.trashed_at.is_(None)
-    ]
-    if not filter_by.trashed:
-        is_archived = Fit.archived_at.is_not(None)
-        wanted.append(is_archived if filter_by.archived else Fit.archived_at.is_(None))
-    equal = {
-        Fit.dataset_id: filter_by.dataset_id,
-        Fit.state: filter_by.state,
-        Fit.estimator: filter_by.estimator,
-        Fit.leaderboard_id: filter_by.leaderboard_id,
-        Fit.created_by: viewer.user_id if filter_by.mine else None,
-    }
-    wanted += [column == value for column, value in equal.items() if value is not None]
-    if filter_by.starred:
-        mine = FitStar.user_id == viewer.user_id
-        wanted.append(exists().where(FitStar.fit_id == Fit.id, mine))
-    if filter_by.tag is not None:
-        wanted.append(_has_tag(filter_by.tag))
-    if filter_by.search is not None:
-        wanted.append(_mentions(filter_by.search))
-    return wanted
-
-
-def _visible_projects(filter_by: FitFilter, viewer: Viewer) -> Select[Any]:
-    """Those whose fits are listed; of the trash only what the viewer may restore."""
-    projects = select(Project.id).where(visible_in_project(Project.id, viewer))
-    if filter_by.project_id is not None:
-        projects = projects.where(Project.id == filter_by.project_id)
-    if filter_by.trashed and not viewer.sees_everything:
-        editable = select(ProjectMember.project_id).where(
-            ProjectMember.user_id == viewer.user_id, ProjectMember.role.in_(_EDITORS)
-        )
-        projects = projects.where(Project.id.in_(editable) if viewer.may_write else ~true())
-    return projects
 
 
 def _behind(order: Order, down: bool, *, known: bool) -> ColumnElement[bool]:
@@ -262,8 +201,9 @@ class _Wanted:
 
 
 # Putting a statement together takes longer than running it; one that is kept is compiled, too.
+# What is asked for by value is a parameter, or a statement for each would push out all others.
 @lru_cache(maxsize=128)
-def _statement(viewer: Viewer, filter_by: FitFilter, wanted: _Wanted) -> Select[Any]:
+def _statement(viewer: Viewer, asked: frozenset[str], wanted: _Wanted) -> Select[Any]:
     """Rows that have a value apart from those that have none.
 
     Either alone is read off an index in its order; together they would be sorted.
@@ -271,9 +211,9 @@ def _statement(viewer: Viewer, filter_by: FitFilter, wanted: _Wanted) -> Select[
     order, down, known = wanted.order, wanted.down, wanted.known
     # In the text of the statement: a plan for any number of rows would read whole tables.
     first: ColumnElement[int] = literal_column(str(wanted.limit))
-    projects = _visible_projects(filter_by, viewer).subquery("project")
+    projects = visible_projects(asked, viewer).subquery("project")
     best = select(Fit.id, (order.column if known else null()).label("key"))
-    best = best.where(Fit.project_id == projects.c.id).where(*_conditions(filter_by, viewer))
+    best = best.where(Fit.project_id == projects.c.id).where(*conditions(asked))
     if wanted.is_behind:
         best = best.where(_behind(order, down, known=known))
     row_id: Any = Fit.id
@@ -314,15 +254,20 @@ class Listing:
     async def page(self, page: PageRequest, signer: CursorSigner) -> str:
         """The page of `FitSummary` as JSON."""
         down = page.sort.startswith("-")
-        order = await self._order(page.sort.removeprefix("-"))
+        order = self._order(page.sort.removeprefix("-"))
         after = _decoded(page, order, signer)
+        values = self._values()
+        if order is _BY_POSITION:
+            values["queued"] = await self._queued()
         items: list[_Item] = []
         if after is None or after.value is not None:
-            items = await self._read(order, down, after, page.limit + 1, known=True)
+            wanted = _Wanted(order, down, page.limit + 1, True, after is not None)
+            items = await self._read(wanted, after, values)
             after = None
         if order.nullable and len(items) <= page.limit:
             missing = page.limit + 1 - len(items)
-            items += await self._read(order, down, after, missing, known=False)
+            wanted = _Wanted(order, down, missing, False, after is not None)
+            items += await self._read(wanted, after, values)
         shown = items[: page.limit]
         cursor = None
         if len(items) > page.limit:
@@ -333,47 +278,50 @@ class Listing:
     async def summaries(self, fit_ids: Sequence[int]) -> dict[int, FitSummary]:
         """Those of these fits that the viewer may read, for pages that rank them otherwise."""
         statement = _described(self._chosen().where(Fit.id.in_(fit_ids)).subquery("page"))
-        values = {"viewer_id": self.viewer.user_id}
-        items = [_Item(*row) for row in await self.session.execute(statement, values)]
+        items = [_Item(*row) for row in await self.session.execute(statement, self._values())]
         texts = await self._placed(items)
         return {
             item.id: FitSummary.model_validate_json(text)
             for item, text in zip(items, texts, strict=True)
         }
 
-    async def _order(self, name: str) -> Order:
+    def _order(self, name: str) -> Order:
         if name == POSITION:
-            # Few fits wait; who goes before whom is the dispatcher's to say.
-            waiting = select(Fit.id).where(Fit.state == FitState.QUEUED.value)
-            ids = (await self.session.execute(waiting)).scalars().all()
-            places = await queue_positions(self.session, ids) if ids else {}
-            queued = cast(sorted(places, key=lambda fit_id: places[fit_id]), ARRAY(BigInteger))
-            return Order(func.array_position(queued, Fit.id, type_=Integer), nullable=True)
+            return _BY_POSITION
         if name not in ORDERS:
             known = ", ".join(sorted((*ORDERS, POSITION)))
             raise query_problem("sort", f"sort must be one of {known}, or -name")
         return ORDERS[name]
 
+    async def _queued(self) -> list[int]:
+        """The fits that wait, those that go first before the others."""
+        waiting = select(Fit.id).where(Fit.state == FitState.QUEUED.value)
+        ids = (await self.session.execute(waiting)).scalars().all()
+        places = await queue_positions(self.session, ids)
+        return sorted(places, key=lambda fit_id: places[fit_id])
+
+    def _values(self) -> dict[str, Any]:
+        return {"viewer_id": self.viewer.user_id, **asked_for(self.filter_by)}
+
     def _chosen(self) -> Any:
         """Ids of the fits that may be shown, without any order."""
+        asked = frozenset(asked_for(self.filter_by))
         return (
             select(Fit.id, null().label("key"))
-            .where(Fit.project_id.in_(_visible_projects(self.filter_by, self.viewer)))
-            .where(*_conditions(self.filter_by, self.viewer))
+            .where(Fit.project_id.in_(visible_projects(asked, self.viewer)))
+            .where(*conditions(asked))
         )
 
     async def _read(
-        self, order: Order, down: bool, after: _Position | None, limit: int, *, known: bool
+        self, wanted: _Wanted, after: _Position | None, values: dict[str, Any]
     ) -> list[_Item]:
-        wanted = _Wanted(order, down, limit, known, after is not None)
         # What the statement does not depend on would only keep it from being found again.
         who = replace(self.viewer, username="", session_id=None, token_id=None, address=None)
-        values: dict[str, Any] = {"viewer_id": self.viewer.user_id}
         if after is not None:
-            values["after_id"] = after.row_id
-            if known:
+            values = {**values, "after_id": after.row_id}
+            if wanted.known:
                 values["after_value"] = after.value
-        statement = _statement(who, self.filter_by, wanted)
+        statement = _statement(who, frozenset(asked_for(self.filter_by)), wanted)
         return [_Item(*row) for row in await self.session.execute(statement, values)]
 
     async def _placed(self, items: Sequence[_Item]) -> list[str]:

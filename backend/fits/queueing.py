@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.core.logs import NO_REQUEST, current_request_id
@@ -11,6 +12,12 @@ from backend.jobs.channels import offer_fits, stop_fits
 from backend.tables import Fit
 
 QUEUED: Final = "Queued"
+
+
+async def hold_turns(session: AsyncSession, user_id: int) -> None:
+    """Before the user's unfinished fits are counted, until the transaction ends."""
+    key = func.hashtextextended(f"turns {user_id}", 0)
+    await session.execute(select(func.pg_advisory_xact_lock(key)))
 
 
 async def queue_fit(session: AsyncSession, fit: Fit) -> None:

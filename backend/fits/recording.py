@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import tempfile
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +17,7 @@ from backend.core.db import transaction
 from backend.fits import attempts
 from backend.fits.repository import FitRepository
 from backend.fits.withdrawing import recording_lock
+from backend.jobs.folders import work_folder
 from backend.jobs.registry import WorkerContext
 from backend.jobs.retry import LONGEST_WAIT, try_again
 from backend.projects.mirroring import Readership, project_readers, share_again
@@ -54,8 +54,8 @@ async def record(context: WorkerContext, fit_id: int) -> None:
 
 
 async def _record(context: WorkerContext, fit_id: int) -> None:
-    with tempfile.TemporaryDirectory(prefix="goodfit-track-") as name:
-        prepared = await prepare_record(context, fit_id, Path(name))
+    with work_folder("track") as folder:
+        prepared = await prepare_record(context, fit_id, folder)
         if prepared is None:
             return
         content = {"record": prepared.told.model_dump(mode="json")}

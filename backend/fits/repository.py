@@ -68,11 +68,6 @@ class FitRepository(ScopedRepository[Fit]):
         rows = await self.session.execute(statement.execution_options(populate_existing=True))
         return list(rows.scalars())
 
-    async def list_unfinished(self) -> list[Fit]:
-        """The oldest fits that wait or run."""
-        statement = self.scoped().where(Fit.state.in_(("queued", "running")))
-        return await self._oldest(statement)
-
     async def list_unrecorded(self) -> list[Fit]:
         """The oldest fits that MLflow was not told of."""
         return await self._oldest(self._recordable().where(Fit.tracking == "pending"))

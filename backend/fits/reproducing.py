@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import tempfile
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from backend.core.db import transaction
 from backend.fits import reproductions
 from backend.fits.files import ARTIFACTS, fetch_request
+from backend.fits.limits import LARGEST_FILE_BYTES
 from backend.fits.reproductions import REPRODUCE_FIT, Repeat, ReproductionPayload
 from backend.jobs.children import (
     ChildDied,
@@ -22,9 +22,11 @@ from backend.jobs.children import (
     ChildTookTooLong,
     Work,
 )
+from backend.jobs.folders import work_folder
 from backend.jobs.registry import WorkerContext, periodic, task
 from backend.jobs.retry import try_again, wait_before
 from backend.jobs.sandbox import Bounds
+from backend.science.refusal import in_short
 from backend.storage.blobs import BlobMissing, BlobStore
 
 _log = logging.getLogger(__name__)
@@ -68,7 +70,10 @@ async def reproduce_fit(context: WorkerContext, body: bytes) -> None:
         await _fail(context, held, f"The second run was lost {held.attempt} times: {loss}.")
 
 
-def _reason(error: Exception, held: Repeat) -> str:
+_Failure = ChildTookTooLong | ChildOutOfMemory | ChildRefused | ChildFailed | BlobMissing
+
+
+def _reason(error: _Failure, held: Repeat) -> str:
     match error:
         case ChildTookTooLong():
             return held.fit.terms.time_reason
@@ -78,8 +83,8 @@ def _reason(error: Exception, held: Repeat) -> str:
             return "A file of the dataset or of the fit is missing or damaged."
         case ChildRefused():
             return str(error)
-        case _:
-            return f"The estimator stopped with {error}"
+        case ChildFailed():
+            return f"The estimator stopped with {in_short(error.kind, error.message)}"
 
 
 async def _give_back(context: WorkerContext, held: Repeat) -> None:
@@ -93,11 +98,11 @@ async def _fail(context: WorkerContext, held: Repeat, message: str) -> None:
 
 
 async def _run(context: WorkerContext, held: Repeat) -> None:
-    with tempfile.TemporaryDirectory(prefix="goodfit-reproduce-") as name:
-        request = await asyncio.to_thread(fetch_repeat, context.blobs, held, Path(name))
+    with work_folder("reproduce") as folder:
+        request = await asyncio.to_thread(fetch_repeat, context.blobs, held, folder)
         progress = _Progress(context, held)
         terms = held.fit.terms
-        bounds = Bounds(terms.memory_bytes, terms.seconds)
+        bounds = Bounds(terms.memory_bytes, terms.seconds, file_bytes=LARGEST_FILE_BYTES)
         work = Work(REPEAT_PROGRAM, request, niceness=NICENESS, bounds=bounds, sealed=True)
         answer = await context.children.run_watched(work, progress.report, progress.watch)
     differences = answer["differences"]
@@ -172,5 +177,5 @@ class _Progress:
 async def queue_reproductions(context: WorkerContext) -> None:
     """Queue again what waits, whatever became of its job."""
     async with transaction(context.sessions) as session:
-        for reproduction_id in await reproductions.list_open(session):
-            await reproductions.enqueue(session, reproduction_id)
+        for reproduction_id, before in await reproductions.list_open(session):
+            await reproductions.enqueue(session, reproduction_id, before)

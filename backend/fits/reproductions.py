@@ -11,10 +11,11 @@ from backend.core import audit
 from backend.core.access import SYSTEM, Viewer
 from backend.core.audit import Action, about
 from backend.core.db import database_time
-from backend.core.errors import Absent, Conflict
+from backend.core.errors import Absent, Conflict, TooManyRequests
 from backend.core.schemas import Id, Schema
 from backend.fits.claiming import Claim
 from backend.fits.limits import terms_of
+from backend.fits.queueing import hold_turns
 from backend.fits.repository import FitRepository
 from backend.fits.result_schemas import ReproductionOut
 from backend.fits.service import finished_fit
@@ -28,6 +29,8 @@ REPRODUCE_FIT: Final = "fits.reproduce"
 PRIORITY: Final = 3
 OPEN_STATES: Final = ("queued", "running")
 MOST_ATTEMPTS: Final = 3
+# Of one user: all users share one place.
+MOST_OPEN: Final = 3
 
 
 class ReproductionPayload(Schema):
@@ -68,23 +71,34 @@ async def start(session: AsyncSession, viewer: Viewer, fit_id: int) -> Reproduct
     """Queue a second run; while one waits or runs, it is the one that is meant."""
     fit = await finished_fit(session, viewer, fit_id)
     await require_editor(session, viewer, fit.project_id)
+    await hold_turns(session, viewer.user_id)
     await session.execute(select(Fit.id).where(Fit.id == fit_id).with_for_update())
     is_open = _of(fit_id).where(Reproduction.state.in_(OPEN_STATES)).limit(1)
     if (found := (await session.execute(is_open)).scalar_one_or_none()) is not None:
         return found
+    theirs = select(func.count()).select_from(Reproduction)
+    theirs = theirs.where(
+        Reproduction.created_by == viewer.user_id, Reproduction.state.in_(OPEN_STATES)
+    )
+    waiting = (await session.execute(theirs)).scalar_one()
+    if waiting >= MOST_OPEN:
+        raise TooManyRequests(
+            f"You have {waiting} unfinished second runs. Wait for one, or cancel one.",
+            headers={"Retry-After": "10"},
+        )
     row = Reproduction(fit_id=fit_id, created_by=viewer.user_id)
     session.add(row)
     await session.flush()
-    await enqueue(session, row.id)
+    await enqueue(session, row.id, waiting)
     audit.record(session, viewer, Action.FIT_REPRODUCED, about(fit), details={"id": row.id})
     return await _get(session, fit_id, row.id)
 
 
-async def enqueue(session: AsyncSession, reproduction_id: int) -> None:
-    """Queue its job, unless it is queued already."""
+async def enqueue(session: AsyncSession, reproduction_id: int, before: int) -> None:
+    """Queue its job, unless it is queued already; after those of users who wait for fewer."""
     payload = ReproductionPayload(reproduction_id=reproduction_id)
     await queue.enqueue(
-        session, REPRODUCE_FIT, payload, key=str(reproduction_id), priority=PRIORITY
+        session, REPRODUCE_FIT, payload, key=str(reproduction_id), priority=PRIORITY - before
     )
 
 
@@ -217,7 +231,9 @@ async def finish(session: AsyncSession, repeat: Repeat, state: str, **values: An
     return await write(session, repeat, state=state, finished_at=func.now(), **values)
 
 
-async def list_open(session: AsyncSession) -> list[int]:
-    """What waits or runs, whatever became of its job."""
-    wanted = select(Reproduction.id).where(Reproduction.state.in_(OPEN_STATES)).limit(200)
-    return list((await session.execute(wanted)).scalars())
+async def list_open(session: AsyncSession) -> list[tuple[int, int]]:
+    """What waits or runs, whatever became of its job; with how many of its user come before."""
+    place = func.row_number().over(partition_by=Reproduction.created_by, order_by=Reproduction.id)
+    wanted = select(Reproduction.id, place - 1).where(Reproduction.state.in_(OPEN_STATES))
+    found = await session.execute(wanted.order_by(Reproduction.id).limit(200))
+    return [(number, before) for number, before in found]

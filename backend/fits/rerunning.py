@@ -1,13 +1,33 @@
 """The same fit once more, as it was or with changes."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from backend.core.errors import FieldProblem, Unprocessable
 from backend.fits.schemas import FitCreate
-from backend.science.spec import FitSpec
+from backend.science.spec import FitSpec, SameRows
 from backend.tables import Fit
+
+
+class KeptRows(NamedTuple):
+    """Which rows are learnt from, where that does not follow from the request."""
+
+    split_sha256: str | None
+    withheld: dict[str, Any] | None
+
+
+def kept_rows(fit: Fit, spec: FitSpec, version_id: int) -> KeptRows | None:
+    """Those of the first time, also where the fit that named them is gone; None for others."""
+    then = FitSpec.model_validate(fit.spec)
+    unchanged = (fit.dataset_version_id, then.target, then.validation)
+    if unchanged != (version_id, spec.target, spec.validation):
+        return None
+    same_search = (then.estimator, then.search) == (spec.estimator, spec.search)
+    if isinstance(spec.validation, SameRows) and spec.search is not None and not same_search:
+        # Whether the folds bear another search is asked of the fit that has them.
+        return None
+    return KeptRows(fit.split_sha256, fit.withheld)
 
 
 def rerun_request(fit: Fit, changes: dict[str, Any]) -> FitCreate:

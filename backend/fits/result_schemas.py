@@ -140,8 +140,9 @@ class CoefficientList(Schema):
     items: list[CoefficientOut]
     rows: int
     references: dict[str, str]
-    # How the standard errors were computed: classical, hc3, or of the maximum likelihood.
-    covariance: Literal["classical", "hc3", "maximum_likelihood"] | None = None
+    # How the standard errors were computed: classical, hc3, of the maximum likelihood, or its
+    # robust ones for weighted rows.
+    covariance: Literal["classical", "hc3", "maximum_likelihood", "sandwich"] | None = None
     # Whether statistic and p-value are of Student's t or of the normal distribution.
     distribution: Literal["t", "normal"] | None = None
     degrees_of_freedom: int | None

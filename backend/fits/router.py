@@ -26,6 +26,7 @@ from backend.fits.schemas import (
     FitUpdate,
     SearchText,
     TagFilter,
+    UserName,
 )
 from backend.fits.states import FitState
 
@@ -47,6 +48,9 @@ async def _filter(
         Query(description="Part of name, target, dataset or notes; or a number"),
     ] = None,
     mine: bool = False,
+    created_by: Annotated[
+        UserName | None, Query(description="The name of the user who started it")
+    ] = None,
     starred: bool = False,
     archived: Annotated[bool, Query(description="Only those in the archive")] = False,
     trashed: Annotated[bool, Query(description="Only those that you may restore")] = False,
@@ -61,6 +65,7 @@ async def _filter(
         tag=tag,
         search=search,
         mine=mine,
+        created_by=created_by,
         starred=starred,
         archived=archived,
         trashed=trashed,
@@ -168,7 +173,7 @@ async def rerun_fit(
     original = await FitRepository(session, viewer).get(fit_id)
     data = rerun_request(original, changes or {})
     row = await service.start_fit(
-        session, viewer, data, limits=settings.fits, idempotency=idempotency, rerun_of=fit_id
+        session, viewer, data, limits=settings.fits, idempotency=idempotency, rerun_of=original
     )
     fit = await described(session, row, settings.urls.mlflow)
     response.headers["Location"] = f"/api/v1/fits/{fit.id}"

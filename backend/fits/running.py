@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import signal
-import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +17,7 @@ from backend.fits.attempts import Failure
 from backend.fits.claiming import Claim
 from backend.fits.diary import ClaimLost, Diary
 from backend.fits.files import fetch_request, store_artifacts
+from backend.fits.limits import LARGEST_FILE_BYTES
 from backend.jobs.children import (
     ChildDied,
     ChildFailed,
@@ -26,8 +26,10 @@ from backend.jobs.children import (
     ChildTookTooLong,
     Work,
 )
+from backend.jobs.folders import work_folder
 from backend.jobs.registry import WorkerContext
 from backend.jobs.sandbox import Bounds, is_want_of_memory
+from backend.science.refusal import in_short
 from backend.storage.blobs import BlobMissing
 
 _log = logging.getLogger(__name__)
@@ -70,8 +72,7 @@ class _Ended(Exception):
 
 
 async def _run(context: WorkerContext, held: Claim, diary: Diary) -> None:
-    with tempfile.TemporaryDirectory(prefix="goodfit-fit-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    with work_folder("fit") as folder:
         try:
             request = await asyncio.to_thread(fetch_request, context.blobs, held, folder)
         except BlobMissing as missing:
@@ -103,7 +104,7 @@ async def _compute(
     """The child's answer, or why there is none."""
     terms = held.terms
     words = folder / STDERR
-    bounds = Bounds(terms.memory_bytes, terms.seconds, str(words))
+    bounds = Bounds(terms.memory_bytes, terms.seconds, str(words), LARGEST_FILE_BYTES)
     work = Work(FIT_PROGRAM, request, bounds=bounds, sealed=True)
     try:
         return await context.children.run_watched(
@@ -116,7 +117,7 @@ async def _compute(
     except ChildRefused as refusal:
         raise _Ended(Failure("data", str(refusal), refusal.column)) from None
     except ChildFailed as failure:
-        reason = f"The estimator stopped with {failure}"
+        reason = f"The estimator stopped with {in_short(failure.kind, failure.message)}"
         raise _Ended(
             Failure("estimator", reason), level=logging.ERROR, trace=failure.trace
         ) from None

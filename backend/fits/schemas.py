@@ -39,6 +39,7 @@ TagFilter = Annotated[
 SearchText = Annotated[
     str, StringConstraints(min_length=1, max_length=200), BeforeValidator(storable)
 ]
+UserName = Annotated[str, StringConstraints(min_length=1, max_length=64), BeforeValidator(storable)]
 Notes = Annotated[str, StringConstraints(max_length=20_000), BeforeValidator(storable)]
 FitErrorCode = Literal[
     "data",
@@ -219,6 +220,8 @@ class FitFilter(Schema):
     state: FitState | None = None
     estimator: EstimatorName | None = None
     mine: bool = False
+    # The name of the user who started it.
+    created_by: UserName | None = None
     starred: bool = False
     archived: bool = False
     trashed: bool = False
@@ -287,7 +290,7 @@ class EstimatorList(Schema):
 
 
 class FitPayload(Schema):
-    """The job that runs a fit; old workers leave versions they do not know."""
+    """The job that follows a fit; old workers leave versions they do not know."""
 
     version: Literal[1] = 1
     fit_id: int

@@ -15,8 +15,9 @@ from backend.datasets.service import fetch_version
 from backend.fits.checks import checked_spec, split_to_use_again
 from backend.fits.estimating import estimate_seconds
 from backend.fits.limits import HIGH_PRIORITY, NORMAL_PRIORITY, check_limits
-from backend.fits.queueing import leave_queue, queue_fit
+from backend.fits.queueing import hold_turns, leave_queue, queue_fit
 from backend.fits.repository import FitRepository
+from backend.fits.rerunning import KeptRows, kept_rows
 from backend.fits.schemas import FitCreate, FitPayload, TrackPayload
 from backend.fits.states import FitState, advance
 from backend.jobs import queue
@@ -39,7 +40,7 @@ async def start_fit(
     *,
     limits: FitSettings,
     idempotency: Idempotency,
-    rerun_of: int | None = None,
+    rerun_of: Fit | None = None,
 ) -> Fit:
     """Queue a fit; the workers hear of it with its row."""
     fits = FitRepository(session, viewer)
@@ -51,6 +52,7 @@ async def start_fit(
     await require_editor(session, viewer, dataset.project_id)
     spec = checked_spec(data, dataset.kind, version)
     check_limits(viewer, data.limits, data.priority, limits)
+    await hold_turns(session, viewer.user_id)
     if await fits.count_active() >= limits.max_active_per_user:
         raise TooManyRequests(
             f"You have {limits.max_active_per_user} unfinished fits. Wait for one, or cancel one.",
@@ -68,13 +70,16 @@ async def add_fit(
     spec: FitSpec,
     version: DatasetVersion,
     *,
-    rerun_of: int | None = None,
+    rerun_of: Fit | None = None,
     leaderboard_id: int | None = None,
 ) -> Fit:
     """The row of a request that was checked, in the queue from the commit on."""
     dataset = await session.get_one(Dataset, version.dataset_id)
-    split_sha256 = await split_to_use_again(session, viewer, spec, version)
-    estimate = await estimate_seconds(session, data, version)
+    kept = None if rerun_of is None else kept_rows(rerun_of, spec, version.id)
+    if kept is None:
+        kept = KeptRows(await split_to_use_again(session, viewer, spec, version), None)
+    asked = spec.model_dump(mode="json")
+    estimate = await estimate_seconds(session, viewer, asked, version)
     fit = Fit(
         project_id=dataset.project_id,
         dataset_id=dataset.id,
@@ -82,11 +87,12 @@ async def add_fit(
         name=data.name or f"{data.target} by {ESTIMATORS[data.estimator].title}",
         notes=data.notes,
         tags=dict(data.tags),
-        spec=spec.model_dump(mode="json"),
-        split_sha256=split_sha256,
+        spec=asked,
+        split_sha256=kept.split_sha256,
+        withheld=kept.withheld,
         estimator=data.estimator,
         target=data.target,
-        rerun_of=rerun_of,
+        rerun_of=None if rerun_of is None else rerun_of.id,
         leaderboard_id=leaderboard_id,
         created_by=viewer.user_id,
         priority=HIGH_PRIORITY if data.priority == "high" else NORMAL_PRIORITY,
@@ -97,7 +103,7 @@ async def add_fit(
     await queue_fit(session, fit)
     details = {"dataset_id": dataset.id, "version": version.version}
     if rerun_of is not None:
-        details["rerun_of"] = rerun_of
+        details["rerun_of"] = rerun_of.id
     audit.record(session, viewer, Action.FIT_STARTED, about(fit), details=details)
     return fit
 

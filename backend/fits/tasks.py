@@ -11,6 +11,7 @@ from backend.fits import attempts, withdrawing
 from backend.fits.recording import record
 from backend.fits.schemas import TrackPayload
 from backend.fits.service import TRACK_FIT
+from backend.jobs.folders import sweep_folders
 from backend.jobs.registry import WorkerContext, periodic, task
 from backend.tracking.port import TrackerError, TrackerUnavailable
 
@@ -27,6 +28,13 @@ async def restore_jobs(context: WorkerContext) -> None:
     """Queue again the recordings that lost their job."""
     async with transaction(context.sessions) as session:
         await attempts.restore_jobs(session)
+
+
+@periodic(every=timedelta(minutes=5))
+async def sweep_work(_context: WorkerContext) -> None:
+    """Remove the copies of data and models that killed workers left."""
+    if swept := await asyncio.to_thread(sweep_folders):
+        _log.info("what killed workers left is swept", extra={"folders": swept})
 
 
 @task(TRACK_FIT, at_once=1)

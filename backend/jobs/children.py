@@ -72,6 +72,7 @@ class ChildFailed(RuntimeError):
     def __init__(self, kind: str, message: str, trace: str) -> None:
         super().__init__(f"{kind}: {message}")
         self.kind = kind
+        self.message = message
         self.trace = trace
 
 

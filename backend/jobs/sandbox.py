@@ -38,6 +38,8 @@ class Bounds:
         Above what the process has when it starts to work.
     seconds
         Of wall-clock time, which the worker counts, and of CPU time, which the kernel counts.
+    file_bytes
+        Of the largest file; one that never ends must not fill the worker's disk.
     stderr
         A file that takes what C libraries write to stderr; their last words say why they died.
     """
@@ -45,6 +47,7 @@ class Bounds:
     memory_bytes: int | None = None
     seconds: float | None = None
     stderr: str | None = None
+    file_bytes: int | None = None
 
 
 def die_with_parent() -> None:
@@ -81,6 +84,9 @@ def apply_bounds(bounds: Bounds) -> None:
     if bounds.seconds is not None:
         most = int(bounds.seconds) + CPU_GRACE_SECONDS
         resource.setrlimit(resource.RLIMIT_CPU, (most, most))
+    if bounds.file_bytes is not None:
+        # Python ignores the signal, so that writing more is an OSError.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (bounds.file_bytes, bounds.file_bytes))
     if bounds.stderr is not None:
         _divert_stderr(bounds.stderr)
 

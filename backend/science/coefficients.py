@@ -39,6 +39,14 @@ OTHER: Final = (
 )
 TOO_MANY: Final = f"There are more than {MOST_PARAMETERS:,} parameters: too many for tests."
 ENCODED: Final = "Categories are encoded by the target, so standard errors would be too small."
+BALANCED: Final = (
+    "Weights of classes change how often each class seems to be there, so the usual standard "
+    "errors would be wrong."
+)
+WEIGHTED: Final = (
+    "The rows have weights: standard errors are robust ones (sandwich), which the unit of the "
+    "weights does not change, and there are no likelihood, AIC and BIC."
+)
 TRANSFORMED: Final = "The coefficients are those of the transformed target."
 
 
@@ -50,6 +58,7 @@ def read_coefficients(
     *,
     errors: Errors = "classical",
     weights: Floats | None = None,
+    balanced: bool = False,
 ) -> Coefficients | None:
     """The coefficients of a fitted pipeline; None where its estimator is not linear.
 
@@ -65,6 +74,8 @@ def read_coefficients(
         In the order of the pipeline; None for regression.
     errors
         How the standard errors of least squares are computed.
+    balanced
+        Whether classes are weighted.
 
     References
     ----------
@@ -77,24 +88,29 @@ def read_coefficients(
     if not hasattr(final, "coef_"):
         return None
     design = read_design(pipeline[0], features)
-    reason = _why_not(pipeline, final, design)
+    reason = _why_not(pipeline, final, design, balanced=balanced)
     if reason is not None:
         told = _as_fitted(design, final, classes)
         return told and replace(told, notes=[reason, *notes])
-    if weights is None:
-        weights = np.ones(len(values))
-    rows = _Rows(design, values, weights, pipeline[:-1].transform(features)).weighted()
-    return replace(_solved(rows, final, errors), notes=notes)
+    weighted = weights is not None
+    rows = _Rows(design, values, np.ones(len(values)) if weights is None else weights)
+    if not isinstance(final, LinearRegression):
+        rows = replace(rows, prepared=pipeline[:-1].transform(features))
+    rows = rows.weighted()
+    told = _solved(rows, final, errors, robust=weighted)
+    if told.covariance == "sandwich":
+        notes.append(WEIGHTED)
+    return replace(told, notes=notes)
 
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """What a final step learnt from: n rows."""
+    """What a final step learnt from: n rows; least squares needs no more than their design."""
 
     design: Design
     target: npt.NDArray[Any]
     weights: Floats
-    prepared: Any
+    prepared: Any = None
 
     def weighted(self) -> "_Rows":
         """Those with a weight."""
@@ -102,10 +118,11 @@ class _Rows:
         if used.all():
             return self
         design = replace(self.design, matrix=self.design.matrix[used])
-        return _Rows(design, self.target[used], self.weights[used], self.prepared[used])
+        prepared = None if self.prepared is None else self.prepared[used]
+        return _Rows(design, self.target[used], self.weights[used], prepared)
 
 
-def _why_not(pipeline: Pipeline, final: Any, design: Design) -> str | None:
+def _why_not(pipeline: Pipeline, final: Any, design: Design, *, balanced: bool) -> str | None:
     """Why there is no more to tell than estimates."""
     if isinstance(final, LogisticRegression):
         penalised = np.isfinite(final.C)
@@ -118,12 +135,14 @@ def _why_not(pipeline: Pipeline, final: Any, design: Design) -> str | None:
         return PENALISED if getattr(final, "alpha", 0) or hasattr(final, "l1_ratio") else OTHER
     if penalised:
         return PENALISED
+    if balanced:
+        return BALANCED
     if many:
         return TOO_MANY
     return ENCODED if learns_from_target(pipeline[0]) else None
 
 
-def _solved(rows: _Rows, final: Any, errors: Errors) -> Coefficients:
+def _solved(rows: _Rows, final: Any, errors: Errors, *, robust: bool) -> Coefficients:
     intercept = bool(final.fit_intercept)
     if isinstance(final, LinearRegression):
         values = rows.target.astype(np.float64)
@@ -134,10 +153,11 @@ def _solved(rows: _Rows, final: Any, errors: Errors) -> Coefficients:
         odds = odds[:, None] if odds.ndim == 1 else odds[:, 1:] - odds[:, :1]
         codes = np.searchsorted(final.classes_, rows.target)
         names = [str(name) for name in final.classes_.tolist()]
-        return logistic(identified, codes, rows.weights, odds, names)
+        return logistic(identified, codes, rows.weights, odds, names, robust=robust)
     fitted = rows.prepared @ final.coef_ + final.intercept_
     values = rows.target.astype(np.float64)
-    return generalised(identified, _family(final), values, rows.weights, fitted)
+    family = _family(final)
+    return generalised(identified, family, values, rows.weights, fitted, robust=robust)
 
 
 def _family(final: PoissonRegressor | TweedieRegressor) -> Family:

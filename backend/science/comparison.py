@@ -47,6 +47,8 @@ def compare_request(
 ) -> dict[str, Any]:
     """Compare two fitted pipelines on the rows that the first one held out.
 
+    Every row counts the same, also where the fits learnt with weights: the new data may have none.
+
     Parameters
     ----------
     request

@@ -43,6 +43,10 @@ def search_values(*values: Any) -> dict[str, Any]:
     return {"search": {"values": list(values)}}
 
 
+# For `json_schema_extra`: part of the question, so no search may choose it.
+NOT_SEARCHED: Final[dict[str, Any]] = {"searchable": False}
+
+
 def _no_presets() -> dict[Preset, Mapping[str, Any]]:
     return {name: {} for name in PRESETS}
 

@@ -136,25 +136,20 @@ def fit(
     report(0.02, "Reading columns")
     data = prepare(spec, table, columns, withheld, stored_split)
     _tell_prepared(data, report)
-    target, split = data.target, data.split
-    report(LEARNING_STARTS, f"Learning from {len(split.train):,} rows")
+    split, task = data.split, data.target.task
     learner = TableLearner(spec, ESTIMATORS[spec.estimator], data, parts=split.learned)
-    quantile = fitted_quantile(ESTIMATORS[spec.estimator], spec.params)
-    scoring = Scoring(target, data.weights, quantile, spec.seed)
-    validated, raised = validate_watched(learner, scoring, split, report)
-    classes = None if target.task == "regression" else list(validated.model.classes_.tolist())
+    validated, raised = validate_watched(learner, _scoring(spec, data), split, report)
+    classes = None if task == "regression" else list(validated.model.classes_.tolist())
     coefficients = _coefficients(spec, data, learner, validated.model, classes)
-    chosen = main_metric(target.task, spec.main_metric).name
-    told = _doubts(spec, data, validated, raised)
-    told += [*learner.warnings, *doubts_of_metric(chosen, validated)]
-    told += [] if coefficients is None else coefficients.warnings
+    of_coefficients = [] if coefficients is None else coefficients.warnings
+    told = _doubts(spec, data, validated, raised) + learner.warnings + of_coefficients
     tell_warnings(told, report)
     return FitResult(
-        target=target,
+        target=data.target,
         known=data.known,
         split=split,
         validated=validated,
-        main_metric=chosen,
+        main_metric=main_metric(task, spec.main_metric).name,
         inputs=data.inputs,
         excluded=data.excluded,
         classes=classes,
@@ -179,6 +174,11 @@ def validate_watched(
         return validate(learner, scoring, split, report), raised
 
 
+def _scoring(spec: FitSpec, data: Prepared) -> Scoring:
+    quantile = fitted_quantile(ESTIMATORS[spec.estimator], spec.params)
+    return Scoring(data.target, data.weights, quantile, spec.seed)
+
+
 def _doubts(
     spec: FitSpec,
     data: Prepared,
@@ -188,7 +188,8 @@ def _doubts(
     """Of the rows, and what the libraries said of them."""
     known = (data.target, data.split)
     found = doubts(raised, validated.undefined, *known, dropped=data.dropped, name=spec.target)
-    return [*data.warnings, *found]
+    chosen = main_metric(data.target.task, spec.main_metric).name
+    return [*data.warnings, *found, *doubts_of_metric(chosen, validated)]
 
 
 def _coefficients(
@@ -209,6 +210,7 @@ def _coefficients(
         classes,
         errors=getattr(params, "standard_errors", CLASSICAL),
         weights=learner.weights(rows, learnt),
+        balanced=spec.class_weight != "none",
     )
 
 
@@ -219,6 +221,7 @@ def _tell_prepared(data: Prepared, report: Report) -> None:
         reasons = [f"{entry['column']} ({entry['reason']})" for entry in data.excluded]
         tell(report, f"Left out: {_listed(reasons)}")
     tell_split(data.split, report)
+    report(LEARNING_STARTS, f"Learning from {len(data.split.train):,} rows")
 
 
 def tell_split(split: Split, report: Report) -> None:

@@ -1,6 +1,7 @@
 """From stored columns to what scikit-learn sees; the same way when fitting and when predicting."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -121,12 +122,13 @@ def input_columns(
 def _input_column(
     values: "pd.Series[Any]", column: ColumnDescription, role: FeatureRole, needs: Domain
 ) -> InputColumn:
+    given = values.to_numpy()
     if column.type not in NUMERIC_TYPES:
-        categories = None if role == "text" else _shown(values, str)
+        categories = None if role == "text" else _shown(_known(given), str)
         return InputColumn(
             column.name, column.type, numeric=False, categories=categories, role=role
         )
-    present = values.dropna()
+    present = given[~np.isnan(given)]
     is_code = role == "categorical" and column.type in ("number", "integer")
     return InputColumn(
         name=column.name,
@@ -134,15 +136,21 @@ def _input_column(
         numeric=True,
         minimum=float(present.min()) if len(present) else None,
         maximum=float(present.max()) if len(present) else None,
-        categories=_shown(present, "{:.15g}".format) if is_code else None,
+        categories=_shown(present.tolist(), "{:.15g}".format) if is_code else None,
         role=role,
         sign=needs.sign,
         largest=needs.largest,
     )
 
 
-def _shown(values: "pd.Series[Any]", told: Callable[[Any], str]) -> list[str]:
-    return [told(value) for value in values.value_counts().index[:SHOWN_CATEGORIES]]
+def _known(texts: npt.NDArray[Any]) -> list[Any]:
+    """Without those that are missing, which do not equal themselves."""
+    return [text for text in texts.tolist() if text == text]
+
+
+def _shown(values: Iterable[Any], told: Callable[[Any], str]) -> list[str]:
+    """The most frequent values; of equals the one that comes first."""
+    return [told(value) for value, _ in Counter(values).most_common(SHOWN_CATEGORIES)]
 
 
 def rows_frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[InputColumn]) -> pd.DataFrame:
@@ -192,11 +200,12 @@ def typical_row(frame: pd.DataFrame) -> pd.DataFrame:
 
     A text that occurs only once is left out, for it may tell of one row.
     """
-    return pd.DataFrame({name: [_typical(frame[name])] for name in frame.columns})
+    return pd.DataFrame({name: [_typical(frame[name].to_numpy())] for name in frame.columns})
 
 
-def _typical(values: "pd.Series[Any]") -> Any:
-    if pd.api.types.is_float_dtype(values):
-        return values.median()
-    counts = values.value_counts()
-    return counts.index[0] if len(counts) and counts.iloc[0] > 1 else None
+def _typical(values: npt.NDArray[Any]) -> Any:
+    if values.dtype == np.float64:
+        known = values[~np.isnan(values)]
+        return np.median(known) if len(known) else np.nan
+    most = Counter(_known(values)).most_common(1)
+    return most[0][0] if most and most[0][1] > 1 else None

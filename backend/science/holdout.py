@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,11 @@ from backend.science.predict import takes_most_probable
 from backend.science.refusal import FitRefused
 from backend.science.splits import Fold, Split
 from backend.science.target import Target
+
+DEPENDENT: Final = (
+    "The intervals of the metrics are too narrow where rows of one group, or of neighbouring times, "
+    "are alike: they draw rows one by one."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,8 @@ def doubts(
         texts.append(f"Left out for want of a known {name}: {dropped:,} rows.")
     if undefined:
         texts.append(f"Not defined for these hold-out rows: {', '.join(undefined)}.")
+    if split.column is not None or split.follows == "before":
+        texts.append(DEPENDENT)
     texts += [library_text(warning) for warning in raised]
     return list(dict.fromkeys(texts))
 

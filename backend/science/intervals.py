@@ -59,7 +59,13 @@ def bootstrap_intervals(
     dict
         `{low, high}` by metric; left out where half of the draws do not define it.
     """
+    if weights is not None and not weights.all():
+        used = weights > 0
+        observed, predicted, weights = observed[used], predicted[used], weights[used]
+        probabilities = None if probabilities is None else probabilities[used]
     count = len(observed)
+    if count == 0:
+        return {}
     random = np.random.default_rng(seed)
     width = 1 if classes is None else len(classes)
     size = min(count, MOST_ROWS, MOST_SORTED // (FEWEST_DRAWS * width))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import joblib
-import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import sklearn.dummy
 import sklearn.ensemble
@@ -169,4 +169,5 @@ def _save_holdout(holdout: HoldoutPredictions, result: FitResult, path: Path) ->
         for index, name in enumerate(result.classes):
             data[f"probability:{name}"] = holdout.probabilities[:, index]
     data["fold"] = holdout.folds
-    pd.DataFrame(data).to_parquet(path, index=False)
+    columns = {name: pa.array(values, from_pandas=True) for name, values in data.items()}
+    pq.write_table(pa.table(columns), path)

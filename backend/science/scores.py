@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import sklearn
+from scipy.special import xlogy
 from sklearn import metrics as sk
 
 from backend.science.intervals import Rows, resampled
@@ -52,6 +53,7 @@ PREDICTED: Final[Mapping[str, Callable[..., float]]] = {
     "matthews_correlation": sk.matthews_corrcoef,
     "cohen_kappa": sk.cohen_kappa_score,
 }
+SMALLEST: Final = float(np.finfo(np.float64).eps)
 TOP: Final[Mapping[str, int]] = {"top_2_accuracy": 2, "top_3_accuracy": 3}
 
 
@@ -76,7 +78,7 @@ def score(
     classes
         The classes in the order of the columns of `probabilities`.
     weights
-        Of the rows, shape (n,).
+        Of the rows, shape (n,); those of weight 0 are not there.
     quantile
         The one that was fitted, for the metrics of quantile regression.
 
@@ -85,8 +87,12 @@ def score(
     dict
         Finite values only; R² of a single row, for instance, is left out.
     """
-    if weights is not None and not weights.sum() > 0:
-        return {}
+    if weights is not None and not weights.all():
+        used = weights > 0
+        if not used.any():
+            return {}
+        observed, predicted, weights = observed[used], predicted[used], weights[used]
+        probabilities = None if probabilities is None else probabilities[used]
     if task != "regression":
         # Numbers in the order of the names give the same scores much faster.
         names = np.unique(
@@ -94,7 +100,9 @@ def score(
         )
         observed, predicted = np.searchsorted(names, observed), np.searchsorted(names, predicted)
         classes = None if classes is None else np.searchsorted(names, classes)
-    if task != "regression" and weights is None:
+    if weights is None and task == "regression":
+        values = _of_numbers(observed, predicted, quantile)
+    elif weights is None:
         values = _counted(task, observed, predicted, probabilities, classes)
     else:
         values = _by_library(task, observed, predicted, probabilities, classes, weights, quantile)
@@ -137,7 +145,7 @@ def _by_library(
     with warnings.catch_warnings(), quick:
         warnings.simplefilter("ignore")
         if task == "regression":
-            return _of_numbers(observed, predicted, weights, quantile)
+            return _of_weighted_numbers(observed, predicted, weights, quantile)
         values = _of_classes(observed, predicted, weights)
         if task == "binary":
             values |= _of_second_class(observed, predicted, classes, weights)
@@ -160,7 +168,61 @@ def undefined_metrics(
     ]
 
 
-def _of_numbers(
+def _of_numbers(observed: Array, predicted: Array, quantile: float | None) -> Values:
+    """By scikit-learn's formulas, without its checks: they take longer than a small fit."""
+    if not np.isfinite(predicted).all():
+        return {}
+    error = observed - predicted
+    size = np.abs(error)
+    values: Values = {
+        "rmse": float(np.sqrt(np.mean(error**2))),
+        "mae": float(size.mean()),
+        "median_absolute_error": float(np.median(size)),
+        "max_error": float(size.max()),
+    }
+    if len(observed) > 1:
+        spread = ((observed - observed.mean()) ** 2).sum()
+        from_median = np.abs(observed - np.median(observed)).sum()
+        values["r2"] = _explained((error**2).sum(), spread)
+        values["explained_variance"] = _explained(((error - error.mean()) ** 2).sum(), spread)
+        values["d2_absolute_error"] = _explained(size.sum(), from_median)
+    if (observed != 0).all():
+        values["mape"] = float(np.mean(size / np.maximum(np.abs(observed), SMALLEST)))
+    if observed.min() >= 0 and predicted.min() >= 0:
+        logs = np.log1p(observed) - np.log1p(predicted)
+        values["rmsle"] = float(np.sqrt(np.mean(logs**2)))
+    if observed.min() >= 0 and predicted.min() > 0:
+        values |= _of_counts(observed, predicted)
+    if quantile is not None:
+        values["pinball_loss"] = float(sk.mean_pinball_loss(observed, predicted, alpha=quantile))
+        if len(observed) > 1:
+            values["d2_pinball"] = float(sk.d2_pinball_score(observed, predicted, alpha=quantile))
+    return values
+
+
+def _of_counts(observed: Array, predicted: Array) -> Values:
+    values = {"poisson_deviance": _poisson(observed, predicted)}
+    if observed.max() > observed.min():
+        of_mean = _poisson(observed, observed.mean())
+        values["d2_poisson"] = 1 - values["poisson_deviance"] / of_mean
+    if observed.min() > 0:
+        ratio = observed / predicted
+        values["gamma_deviance"] = float(2 * np.mean(ratio - np.log(ratio) - 1))
+    return values
+
+
+def _poisson(observed: Array, predicted: Array) -> float:
+    return float(2 * np.mean(xlogy(observed, observed / predicted) - observed + predicted))
+
+
+def _explained(lost: float, whole: float) -> float:
+    """The share of what could be lost that is not; of nothing all or nothing."""
+    if whole > 0:
+        return float(1 - lost / whole)
+    return 0.0 if lost > 0 else 1.0
+
+
+def _of_weighted_numbers(
     observed: Array, predicted: Array, weights: Weights, quantile: float | None
 ) -> Values:
     if not np.isfinite(predicted).all():

@@ -6,7 +6,7 @@ every fit saves it. Files are left alone: reading them starts threads, which do 
 
 import gc
 import io
-from typing import Final
+from typing import Any, Final
 
 import joblib
 import numpy as np
@@ -19,10 +19,13 @@ from backend.science.spec import FitSpec
 from backend.science.trends import smooth
 
 ROWS: Final = 64
-CASES: Final = (
-    ("amount", "ordinary_least_squares"),
-    ("group", "k_nearest_neighbors"),
-    ("amount", "random_forest"),
+FOLDS: Final = {"kind": "kfold", "folds": 2}
+CASES: Final[tuple[dict[str, Any], ...]] = (
+    {"target": "amount", "estimator": "ordinary_least_squares", "validation": FOLDS},
+    {"target": "group", "estimator": "k_nearest_neighbors"},
+    {"target": "group", "estimator": "logistic_regression"},
+    {"target": "amount", "estimator": "random_forest", "params": {"n_estimators": 2}},
+    {"target": "amount", "estimator": "hist_gradient_boosting", "params": {"max_iter": 2}},
 )
 COLUMNS: Final = (
     ColumnDescription("x", "number", "numeric", 0, ROWS, None),
@@ -35,8 +38,8 @@ def warm_up() -> None:
     """Fit a small table with one estimator of each kind."""
     x = np.random.default_rng(0).normal(size=ROWS)
     table = pa.table({"x": x, "group": ["a", "b"] * (ROWS // 2), "amount": x + 1})
-    for target, estimator in CASES:
-        spec = FitSpec(target=target, estimator=estimator)
+    for case in CASES:
+        spec = FitSpec.model_validate(case)
         result = fit(spec, table, COLUMNS)
         joblib.dump(result.pipeline, io.BytesIO(), compress=run.COMPRESSION)
         result.example.to_json(orient="records")

@@ -58,6 +58,10 @@ async def test_waiting_fit_keeps_its_data_and_ends_well(sign_in: SignIn, app: Fa
     await finish_fit(app, fit_id)
     fit = (await ada.get(f"{V1}/fits/{fit_id}")).json()
     assert (fit["state"], fit["dataset_id"]) == ("succeeded", dataset_id)
+    repeats = f"{V1}/fits/{fit_id}/reproductions"
+    repeated = (await ada.post(repeats)).json()["id"]
+    assert refused(await ada.post(f"{path}/purge")) == (409, "dataset_in_use")
+    assert (await ada.post(f"{repeats}/{repeated}/cancel")).status_code == 202
     assert (await ada.post(f"{path}/purge")).status_code == 200
     assert (await ada.get(f"{V1}/fits/{fit_id}")).json()["dataset_id"] == dataset_id
     rows = {"rows": [{"bill_length_mm": 40, "flipper_length_mm": 190}]}

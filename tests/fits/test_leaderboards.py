@@ -6,9 +6,11 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy import text
 
+from backend.core.access import Role
 from backend.core.db import transaction
 from backend.fits.leaderboards import settle
 from backend.science.catalogue import ESTIMATORS
+from tests.audit.events import the_event
 from tests.conftest import SignIn, upload_csv
 from tests.fits.finishing import finish_fit
 
@@ -211,3 +213,23 @@ async def test_strangers_see_no_leaderboard_and_viewers_change_none(sign_in: Sig
     assert [item["id"] for item in listed["items"]] == [board["id"]]
     elsewhere = await owner.get(f"{V1}/leaderboards", params={"dataset_id": 999_999})
     assert elsewhere.json()["items"] == []
+
+
+async def test_target_with_a_long_name_gets_a_leaderboard(sign_in: SignIn) -> None:
+    client = await sign_in("ada")
+    target = "y" * 195
+    lines = [f"x,{target}", *(f"{row % 7},{row * 1.5}" for row in range(20))]
+    made = (await upload_csv(client, "\n".join(lines).encode())).json()
+    board = await _board(client, dataset_id=made["id"], target=target, estimators=["ridge"])
+    assert (board["target"], board["total"]) == (target, 1)
+
+
+async def test_end_of_the_budget_is_noted_for_each_open_fit(app: FastAPI, sign_in: SignIn) -> None:
+    client, admin = await sign_in("ada"), await sign_in("root", Role.ADMIN)
+    board = await _board(client, estimators=["dummy_baseline", "ridge"], budget_seconds=60)
+    first, second = (await _detail(client, board))["fits"]
+    await finish_fit(app, first["id"])
+    await _settle(app, later_by=61)
+    noted = await the_event(admin, "fit.cancelled")
+    assert (noted["object_id"], noted["actor_name"]) == (second["id"], "system")
+    assert noted["details"] == {"leaderboard_id": board["id"], "budget_seconds": 60}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from backend.core.access import Role
-from backend.fits.listing import ORDERS
+from backend.fits.listing import ORDERS, _statement
 from tests.conftest import SignIn, upload_csv
 from tests.fits.made_up import make_up_fit
 
@@ -169,3 +169,32 @@ async def test_text_that_cannot_be_stored_is_refused(ada: httpx.AsyncClient) -> 
         answer = await ada.get(f"{V1}/fits", params={name: "a\x00b"})
         assert answer.status_code == 422, answer.text
         assert answer.json()["errors"][0]["loc"] == ["query", name]
+
+
+@pytest.mark.usefixtures("many")
+async def test_texts_numbers_and_queues_of_others_leave_the_statements_of_all_lists_kept(
+    ada: httpx.AsyncClient, sessions: Sessions, dataset_id: int
+) -> None:
+    async def ask(number: int) -> None:
+        place = {"project_id": number, "dataset_id": number, "leaderboard_id": number}
+        await _ids(ada, search=f"a{number}", tag=f"a{number}=b", estimator=f"a{number}", **place)
+        await _ids(ada, search=f"#{number}", created_by=f"user{number}")
+        await make_up_fit(sessions, dataset_id, state="queued")
+        await _ids(ada, sort="position")
+
+    await ask(1)
+    kept = _statement.cache_info().currsize
+    await ask(2)
+    assert _statement.cache_info().currsize == kept
+
+
+async def test_member_lists_what_another_has_started(
+    sign_in: SignIn, ada: httpx.AsyncClient, sessions: Sessions, dataset_id: int
+) -> None:
+    bob = await sign_in("bob")
+    project = (await ada.get(f"{V1}/datasets/{dataset_id}")).json()["project_id"]
+    own = await make_up_fit(sessions, dataset_id)
+    assert await _ids(ada, created_by="Ada", project_id=project) == [own]
+    assert await _ids(ada, created_by="ada", mine=True) == [own]
+    assert await _ids(ada, created_by="bob") == await _ids(ada, created_by="nobody") == []
+    assert await _ids(bob, created_by="ada") == []

@@ -1,9 +1,11 @@
 """The order in which fits are taken is fair, whoever takes them."""
 
+import asyncio
 from datetime import timedelta
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
@@ -12,10 +14,11 @@ from backend.fits import attempts
 from backend.fits.attempts import Failure
 from backend.fits.claiming import Claim, queue_positions
 from backend.settings import FitSettings
-from tests.conftest import SignIn, upload_csv
+from tests.conftest import Person, SignIn, upload_csv
 
 Sessions = async_sessionmaker[AsyncSession]
-DEFAULT = FitSettings()
+# A slow machine takes nothing for lost.
+DEFAULT = FitSettings(lost_after=timedelta(hours=1))
 IMPATIENT = FitSettings(lost_after=timedelta(days=-365))
 
 
@@ -75,7 +78,7 @@ async def test_user_at_the_cap_waits_and_the_others_do_not(
 ) -> None:
     ada, bob = await sign_in("ada"), await sign_in("bob")
     a, b = await _queue(ada, 3), await _queue(bob, 1)
-    capped = FitSettings(max_running_per_user=1)
+    capped = FitSettings(max_running_per_user=1, lost_after=DEFAULT.lost_after)
     first = await _take(sessions, capped)
     assert first is not None
     assert [first.fit_id, *await _taken(sessions, capped)] == [a[0], b[0]]
@@ -157,3 +160,50 @@ async def test_only_a_silent_worker_loses_its_fit(sign_in: SignIn, sessions: Ses
     async with sessions() as session:
         assert await attempts.beat(session, [held]) == set()
         assert not await attempts.give_back(session, held)
+
+
+async def test_sign_of_life_waits_for_nobody_who_changes_a_fit(
+    person: Person, real: FastAPI
+) -> None:
+    parallel: Sessions = real.state.sessions
+    await _queue(await person("ada"), 2)
+    first, second = await _take(parallel), await _take(parallel)
+    assert first is not None
+    assert second is not None
+    lock = text("update fits set progress = 0.5 where id = :id")
+    shown = text("select id from fits where heartbeat_at is not null")
+    async with parallel() as session:
+        await session.execute(text("update fits set heartbeat_at = null"))
+        await session.commit()
+    async with parallel() as other, parallel() as session, asyncio.timeout(10):
+        await other.execute(lock, {"id": first.fit_id})
+        kept = await attempts.beat(session, [first, second])
+        await session.commit()
+        assert kept == {first.fit_id, second.fit_id}
+        assert list((await session.execute(shown)).scalars()) == [second.fit_id]
+
+
+async def test_worker_does_not_take_what_it_holds_itself_however_silent_it_was(
+    sign_in: SignIn, sessions: Sessions
+) -> None:
+    ada = await sign_in("ada")
+    await _queue(ada, 1)
+    held = await _take(sessions)
+    assert held is not None
+    async with sessions() as session:
+        assert await attempts.take(session, IMPATIENT, "one", [held.fit_id]) is None
+        await session.commit()
+    assert await _take(sessions, IMPATIENT, "another") is not None
+
+
+async def test_fit_that_is_put_off_takes_no_turn_from_its_users_next(
+    sign_in: SignIn, sessions: Sessions
+) -> None:
+    ada, bob = await sign_in("ada"), await sign_in("bob")
+    put_off, next_one = await _queue(ada, 2)
+    (other,) = await _queue(bob, 1)
+    async with sessions() as session:
+        statement = "update fits set not_before = now() + interval '1 h' where id = :id"
+        await session.execute(text(statement), {"id": put_off})
+        await session.commit()
+    assert await _taken(sessions) == [next_one, other]

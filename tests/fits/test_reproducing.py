@@ -11,15 +11,17 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from backend.core.db import transaction
 from backend.fits import reproductions
 from backend.fits.reproducing import REPEAT_PROGRAM, fetch_repeat
-from backend.fits.reproductions import Repeat
+from backend.fits.reproductions import MOST_OPEN, Repeat
 from backend.science.reporting import Silent
 from backend.science.reproduction.repeat import repeat_request
 from tests.conftest import SignIn, upload_csv
 from tests.fits.finishing import finish_fit
+from tests.fits.made_up import make_up_fit
 
 V1 = "/api/v1"
 REQUEST = {"target": "body_mass_g", "estimator": "ridge"}
@@ -165,3 +167,37 @@ async def test_a_name_does_not_end_the_text_that_it_stands_in(
     script = (await ada.get(f"{V1}/fits/{fit['id']}/script")).text
     compile(script, "fit.py", "exec")
     assert 'open("y")' not in script
+
+
+async def test_second_runs_of_one_person_are_few_and_take_turns(
+    app: FastAPI, sign_in: SignIn
+) -> None:
+    ada, bob = await sign_in("ada"), await sign_in("bob")
+    fits = {}
+    for client in (ada, bob):
+        dataset_id = (await upload_csv(client)).json()["id"]
+        made = [
+            await make_up_fit(app.state.sessions, dataset_id, seconds=1)
+            for _ in range(MOST_OPEN + 1)
+        ]
+        fits[client] = [f"{V1}/fits/{fit_id}/reproductions" for fit_id in made]
+    hers = [(await ada.post(path)).json()["id"] for path in fits[ada][:MOST_OPEN]]
+    refused = await ada.post(fits[ada][MOST_OPEN])
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "10")
+    assert (await ada.post(fits[ada][0])).json()["id"] == hers[0]
+    his = (await bob.post(fits[bob][0])).json()["id"]
+    async with transaction(app.state.sessions) as session:
+        jobs = text(
+            "select convert_from(payload, 'utf8')::json ->> 'reproduction_id' from pgqueuer"
+            " where entrypoint = 'fits.reproduce' order by priority desc, id"
+        )
+        order = [int(number) for number in (await session.execute(jobs)).scalars()]
+        assert order == [hers[0], his, *hers[1:]]
+        assert dict(await reproductions.list_open(session)) == {
+            hers[0]: 0,
+            hers[1]: 1,
+            hers[2]: 2,
+            his: 0,
+        }
+    assert (await ada.post(f"{fits[ada][0]}/{hers[0]}/cancel")).status_code == 202
+    assert (await ada.post(fits[ada][MOST_OPEN])).status_code == 202

@@ -1,11 +1,13 @@
-"""Fits once more, as they were or with changes; and how long one would take."""
+"""Fits once more, as they were or with changes."""
 
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from backend.tables import Fit
 from tests.conftest import SignIn, upload_csv
 from tests.fits.made_up import make_up_fit
 
@@ -125,24 +127,32 @@ async def test_the_same_key_makes_one_fit(ada: httpx.AsyncClient, first: dict[st
     assert other.status_code == 422
 
 
-async def test_similar_fits_tell_how_long_one_takes(
-    ada: httpx.AsyncClient, sessions: Sessions, sign_in: SignIn
+async def test_rows_that_were_kept_out_stay_out_of_the_same_again(
+    ada: httpx.AsyncClient, first: dict[str, Any], sessions: Sessions
+) -> None:
+    withheld = {"table": "a", "holdout": "b", "columns": [], "names": ["sex"]}
+    rows = {"withheld": withheld, "split_sha256": "c"}
+    async with sessions() as session:
+        await session.execute(update(Fit).where(Fit.id == first["id"]).values(rows))
+        await session.commit()
+    again = await _rerun(ada, first["id"])
+    other = await _rerun(ada, first["id"], validation={"kind": "none"}, search=None)
+    async with sessions() as session:
+        kept, fresh = [await session.get_one(Fit, made["id"]) for made in (again, other)]
+    assert (kept.withheld, kept.split_sha256) == (withheld, "c")
+    assert (fresh.withheld, fresh.split_sha256) == (None, None)
+
+
+async def test_split_of_a_fit_in_the_trash_is_used_once_more(
+    ada: httpx.AsyncClient, sessions: Sessions
 ) -> None:
     dataset_id = (await upload_csv(ada)).json()["id"]
-    body = {"dataset_id": dataset_id, "target": "body_mass_g", "estimator": "lasso"}
-    path = f"{V1}/fits/estimate"
-    assert (await ada.post(path, json=body)).json() == {"seconds": None, "fits": 0}
-    features = ["bill_length_mm", "flipper_length_mm"]
-    for seconds in (1.9, 2.1, 60.0):
-        await make_up_fit(
-            sessions, dataset_id, seconds=seconds, estimator="lasso", features=features
-        )
-    alike = {**body, "features": features}
-    assert (await ada.post(path, json=alike)).json() == {"seconds": pytest.approx(2.1), "fits": 3}
-    folds = {**alike, "validation": {"kind": "kfold", "folds": 9}}
-    estimated = (await ada.post(path, json=folds)).json()["seconds"]
-    assert estimated == pytest.approx(0.1 + 2.0 * 10)
-    bob = await sign_in("bob")
-    assert (await bob.post(path, json=alike)).status_code == 404
-    theirs = (await upload_csv(bob)).json()["id"]
-    assert (await bob.post(path, json={**alike, "dataset_id": theirs})).json()["fits"] == 3
+    named = await make_up_fit(sessions, dataset_id, seconds=1, artifacts={"split": "c"})
+    same = {"kind": "same_rows", "fit_id": named}
+    asked = {"target": "body_mass_g", "estimator": "ridge", "validation": same}
+    made = await ada.post(f"{V1}/fits", json={"dataset_id": dataset_id, **asked})
+    assert made.status_code == 202, made.text
+    assert (await ada.delete(f"{V1}/fits/{named}")).status_code == 204
+    again = await _rerun(ada, made.json()["id"])
+    async with sessions() as session:
+        assert (await session.get_one(Fit, again["id"])).split_sha256 == "c"

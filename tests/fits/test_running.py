@@ -134,18 +134,10 @@ def test_same_seed_gives_the_same_numbers_to_the_bit(live: Live) -> None:
 @pytest.mark.parametrize(
     ("content", "request_", "words", "column"),
     [
-        (b"x,y\n" + b"1,2\n" * 30, {"target": "y"}, "same value", "y"),
-        (b"x,y\n1,2\n2,3\n3,4\n", {"target": "y"}, "too few", None),
         (
             b"x,y\n" + b"".join(b"%d,1e%d\n" % (i, 300 + i) for i in range(30)),
             {"target": "y"},
             "infinite",
-            "y",
-        ),
-        (
-            b"x,y\n" + b"".join(b"%d,c%d\n" % (i % 7, i) for i in range(300)),
-            {"target": "y", "estimator": "random_forest"},
-            "different values",
             "y",
         ),
         (
@@ -155,7 +147,7 @@ def test_same_seed_gives_the_same_numbers_to_the_bit(live: Live) -> None:
             None,
         ),
     ],
-    ids=["constant target", "few rows", "infinite", "too many classes", "too many neighbours"],
+    ids=["infinite", "too many neighbours"],
 )
 def test_fit_that_cannot_be_done_says_why(
     live: Live, content: bytes, request_: dict[str, object], words: str, column: str | None
@@ -209,7 +201,7 @@ def test_stopped_worker_gives_its_fit_back(live: Live) -> None:
     worker.terminate()
     assert worker.wait(20) == 0
     live.start_worker()
-    live.wait(fit_id, lambda fit: fit["attempt"] == 2, 30)
+    live.wait(fit_id, lambda fit: fit["attempt"] == 2)
     assert live.client.post(f"/fits/{fit_id}/cancel").status_code == 202
 
 

@@ -64,6 +64,11 @@ async def test_split_of_a_fit_is_used_again_row_by_row(app: FastAPI, sign_in: Si
     second = await _fitted(app, ada, dataset_id=dataset, validation=again, seed=8, **LEAST_SQUARES)
     assert second["fold_metrics"] == first["fold_metrics"]
     assert second["metrics"] == first["metrics"]
+    search = {"kind": "grid", "space": {"alpha": [1, 2]}, "trials": 9}
+    asked = {"dataset_id": dataset, "target": "y", "estimator": "ridge", "search": search}
+    answer = await ada.post("/api/v1/fits", json={**asked, "validation": again})
+    assert answer.status_code == 422
+    assert [e["loc"] for e in answer.json()["errors"]] == [["body", "search", "trials"]]
 
 
 async def test_split_of_no_such_fit_is_refused_by_field(app: FastAPI, sign_in: SignIn) -> None:
@@ -135,6 +140,33 @@ async def test_what_cannot_be_right_is_refused_before_the_queue(
     told = answer.json()["errors"]
     assert ["body", *place] in [error["loc"] for error in told], told
     assert text in " ".join(error["msg"] for error in told)
+
+
+@pytest.mark.parametrize(
+    ("rows", "asked", "text"),
+    [
+        (range(3), {}, "too few; at least"),
+        (
+            [f"c{row % 101}" for row in range(202)],
+            {"estimator": "random_forest"},
+            "101 different values; at most 100 classes",
+        ),
+    ],
+    ids=["few rows", "many classes"],
+)
+async def test_target_of_which_nothing_can_be_learnt_is_refused_before_the_queue(
+    sign_in: SignIn, rows: list[Any], asked: dict[str, Any], text: str
+) -> None:
+    ada = await sign_in("ada")
+    content = "\n".join(["x1,y", *[f"{place},{value}" for place, value in enumerate(rows)]])
+    files = {"file": ("table.csv", content.encode(), "text/csv")}
+    made = await ada.post("/api/v1/datasets", files=files, data={"name": "table"})
+    body = {"dataset_id": made.json()["id"], **LEAST_SQUARES, **asked}
+    answer = await ada.post("/api/v1/fits", json=body)
+    assert answer.status_code == 422, answer.text
+    (told,) = answer.json()["errors"]
+    assert told["loc"] == ["body", "target"]
+    assert text in told["msg"]
 
 
 async def test_metrics_are_listed_with_their_directions(sign_in: SignIn) -> None:

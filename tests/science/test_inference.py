@@ -129,12 +129,76 @@ def test_logistic_without_penalty_tells_what_statsmodels_tells(weighted: bool) -
         sm.add_constant(X)[used],
         family=sm.families.Binomial(),
         var_weights=WEIGHTS[used] if weighted else None,
-    ).fit(tol=1e-14)
+    ).fit(tol=1e-14, cov_type="HC0" if weighted else "nonrobust")
     assert table(found) == pytest.approx(reference(model), rel=1e-6)
-    whole = [found.deviance, found.null_deviance, found.log_likelihood, found.aic, found.bic]
-    wanted = [model.deviance, model.null_deviance, model.llf, model.aic, model.bic_llf]
-    assert whole == pytest.approx(wanted, rel=1e-9)
-    assert (found.covariance, found.distribution) == ("maximum_likelihood", "normal")
+    deviances = [found.deviance, found.null_deviance]
+    assert deviances == pytest.approx([model.deviance, model.null_deviance], rel=1e-9)
+    kind = "sandwich" if weighted else "maximum_likelihood"
+    assert (found.covariance, found.distribution) == (kind, "normal")
+    whole = [found.log_likelihood, found.aic, found.bic]
+    if weighted:
+        assert whole == [None] * 3
+    else:
+        assert whole == pytest.approx([model.llf, model.aic, model.bic_llf], rel=1e-9)
+
+
+WEIGHABLE: dict[str, dict[str, Any]] = {
+    "logistic_regression": {"params": {"penalty": "none"}, "task": "binary"},
+    "ordinary_least_squares": {"params": {}},
+    "poisson": {"params": {"alpha": 0.0}},
+    "tweedie": {"params": {"alpha": 0.0, "power": 2.0}},
+}
+
+
+@pytest.mark.parametrize("estimator", WEIGHABLE)
+def test_unit_of_the_weights_changes_no_test(estimator: str) -> None:
+    generator = np.random.default_rng(5)
+    y = generator.poisson(np.exp(CENTER @ [0.4, -0.2])) + (estimator == "tweedie")
+    y = np.minimum(y, 1) if estimator == "logistic_regression" else y.astype(float)
+    own = 0.5 + generator.random(ROWS)
+    tables = []
+    for unit in (1.0, 100.0):
+        frame = pl.DataFrame({"a": X[:, 0], "b": X[:, 1], "w": unit * own, "y": y})
+        tables.append(
+            table(told(run(sample(frame), estimator, weights="w", **WEIGHABLE[estimator])))
+        )
+    assert np.isfinite(tables[0]).all()
+    assert tables[1] == pytest.approx(tables[0], rel=1e-5)
+
+
+def test_weighted_counts_and_three_classes_tell_robust_errors() -> None:
+    generator = np.random.default_rng(6)
+    own = 0.5 + generator.random(ROWS)
+    y = generator.poisson(np.exp(CENTER @ [0.4, -0.2])).astype(float)
+    frame = pl.DataFrame({"a": X[:, 0], "b": X[:, 1], "w": own, "y": y})
+    found = told(run(sample(frame), "poisson", weights="w", params={"alpha": 0.0}))
+    design = sm.add_constant(X)
+    family = sm.families.Poisson()
+    model = sm.GLM(y, design, family=family, var_weights=own).fit(tol=1e-14, cov_type="HC0")
+    assert table(found) == pytest.approx(reference(model), rel=1e-6)
+    assert found.aic is None
+    assert any("robust ones" in text for text in found.told()["warnings"])
+    kinds = np.array(["a", "b", "c"])[np.minimum(y, 2).astype(int)]
+    three = frame.with_columns(y=pl.Series(kinds), w=pl.lit(3.0))
+    found = told(run(sample(three), "logistic_regression", weights="w", params={"penalty": "none"}))
+    many = sm.MNLogit(np.minimum(y, 2), sm.add_constant(CENTER))
+    exact = many.fit(disp=0, method="newton")
+    slopes = many.score_obs(exact.params.ravel("F"))
+    inverse = np.linalg.inv(many.hessian(exact.params.ravel("F")))
+    errors = np.sqrt(np.diag(inverse @ slopes.T @ slopes @ inverse))
+    own_errors = [item.standard_error for item in found.items if item.term in "ab"]
+    wanted = (errors.reshape(2, 3)[:, 1:] / [1, 30]).ravel()
+    assert own_errors == pytest.approx(wanted, rel=1e-6)
+
+
+def test_weighted_classes_have_estimates_alone_and_say_why() -> None:
+    y = (GENERATOR.random(ROWS) < 0.2).astype(int)
+    asked: dict[str, Any] = {"params": {"penalty": "none"}, "class_weight": "balanced"}
+    found = told(run(numbers(y), "logistic_regression", **asked))
+    assert all(item.estimate is not None for item in found.items)
+    assert all(item.p_value is None for item in found.items)
+    assert (found.aic, found.covariance) == (None, None)
+    assert any("Weights of classes" in text for text in found.told()["warnings"])
 
 
 def test_three_species_are_told_against_the_first_as_statsmodels_does() -> None:

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
+from backend.science.intervals import bootstrap_intervals
 from backend.science.metrics import METRICS, main_metric
 from backend.science.scores import score
+from backend.science.spec import Task
 
 RANDOM = np.random.default_rng(5)
 Reference = Callable[..., float]
@@ -155,6 +157,36 @@ def test_what_the_values_do_not_define_is_left_out(
 def test_rows_without_any_weight_have_no_metrics() -> None:
     values = np.array([1.0, 2.0])
     assert score("regression", values, values, None, None, weights=np.zeros(2)) == {}
+
+
+@pytest.mark.parametrize("task", ["regression", "multiclass"])
+def test_rows_of_weight_zero_are_not_there(task: Task) -> None:
+    weights = RANDOM.uniform(0.1, 3.0, 60)
+    weights[:20] = 0.0
+    shares: Any = None
+    if task == "regression":
+        observed = RANDOM.gamma(2.0, 10.0, 60)
+        predicted = observed * RANDOM.uniform(0.5, 1.5, 60)
+        # Neither an error of a million nor a zero counts.
+        observed[:2] = [1e6, 0.0]
+    else:
+        observed, predicted, shares = _guesses(["a", "b", "c"])
+        observed[:20] = "c"
+    classes = None if shares is None else np.array(["a", "b", "c"])
+    kept: list[Any] = [
+        None if rows is None else rows[20:] for rows in (observed, predicted, shares, weights)
+    ]
+    found, alone = (
+        score(task, o, p, s, classes, weights=w)
+        for o, p, s, w in ((observed, predicted, shares, weights), kept)
+    )
+    assert alone
+    assert found == alone
+    drawn = [
+        bootstrap_intervals(task, o, p, s, classes, values=alone, weights=w, quantile=None, seed=0)
+        for o, p, s, w in ((observed, predicted, shares, weights), kept)
+    ]
+    assert drawn[0] == drawn[1]
 
 
 def test_main_metric_is_what_every_estimator_has_unless_another_is_asked_for() -> None:

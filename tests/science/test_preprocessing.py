@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from backend.science.catalogue import ESTIMATORS
+from backend.science.column_types import InputColumn
 from backend.science.fit import FitResult, fit
 from backend.science.frames import feature_frame, input_columns
 from backend.science.pipeline import build_pipeline
@@ -281,3 +282,55 @@ def test_text_without_words_is_refused() -> None:
     wishes = {"columns": {"note": {"role": "text"}}}
     with pytest.raises(FitRefused, match="note is a text without any words"):
         fitted(frame, target="y", features=("note",), estimator="ridge", preprocessing=wishes)
+
+
+@pytest.mark.parametrize("transform", ["log", "quantile"])
+def test_mark_of_missing_values_does_not_go_through_a_transform(transform: str) -> None:
+    wishes = {"columns": {"size": {"transform": transform}}}
+    frame = table().with_columns(
+        size=pl.when(pl.int_range(ROWS) % 8 == 0).then(None).otherwise(pl.col("size"))
+    )
+    result = fitted(frame, target="y", estimator="ridge", features=["size"], preprocessing=wishes)
+    made = result.pipeline[:-1].transform(feature_frame(frame.to_arrow(), describe(frame)))
+    assert made[:, 1].tolist() == [float(at % 8 == 0) for at in range(ROWS)]
+    assert np.isfinite(made).all()
+
+
+def test_date_that_stands_still_where_something_is_learnt_is_a_number() -> None:
+    frame = table().with_columns(
+        day=pl.Series(
+            [date(2020, 1, 1) if at < ROWS // 2 else date(2021, 5, 3) for at in range(ROWS)]
+        ),
+        half=pl.Series(["early" if at < ROWS // 2 else "late" for at in range(ROWS)]),
+    )
+    result = fitted(
+        frame,
+        target="y",
+        estimator="ridge",
+        features=["x", "day"],
+        validation={"kind": "group", "column": "half", "folds": 2},
+    )
+    roles = [one.treated_as for one in result.inputs if isinstance(one, InputColumn)]
+    assert roles == ["numeric", "numeric"]
+
+
+def test_feature_step_without_any_variation_is_refused_with_a_reason() -> None:
+    frame = table().with_columns(pl.lit("same").alias("place"), pl.lit("one").alias("kind"))
+    with pytest.raises(FitRefused, match="makes nothing that varies"):
+        fitted(
+            frame,
+            target="y",
+            estimator="ridge",
+            features=["x", "place", "kind"],
+            preprocessing={"features": [{"kind": "interactions", "columns": ["place", "kind"]}]},
+        )
+
+
+def test_class_with_too_few_rows_for_its_shape_is_refused_with_a_reason() -> None:
+    generator = np.random.default_rng(0)
+    names = [f"x{at}" for at in range(9)]
+    frame = pl.DataFrame(generator.normal(size=(20, 9)), schema=names).with_columns(
+        kind=pl.Series([*"ab" * 7, *"cccddd"])
+    )
+    with pytest.raises(FitRefused, match="a class has too few of them"):
+        fitted(frame, target="kind", estimator="quadratic_discriminant_analysis", features=names)

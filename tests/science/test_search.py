@@ -14,7 +14,14 @@ from backend.science.search.bench import Learnable
 from backend.science.search.halving import rounds
 from backend.science.search.ledger import Budget
 from backend.science.search.run import SearchResult, search
-from backend.science.search.space import check_search, draws, grid_size, parts_of, read_space
+from backend.science.search.space import (
+    check_reused,
+    check_search,
+    draws,
+    grid_size,
+    parts_of,
+    read_space,
+)
 from backend.science.spec import FitSpec, Task
 from backend.science.splits import Known
 
@@ -221,6 +228,37 @@ def test_folds_multiply_the_trials_that_are_needed() -> None:
     ((place, told),) = check_search(RIDGE, nested)
     assert place == ("search", "trials")
     assert "6 searches" in told
+
+
+def test_folds_of_another_fit_multiply_the_trials_too() -> None:
+    spec = _spec("ridge", space={"alpha": [1, 2]}, kind="grid", trials=41)
+    assert check_reused(RIDGE, spec, 1) == []
+    ((place, told),) = check_reused(RIDGE, spec, 20)
+    assert place == ("search", "trials")
+    assert "21 searches" in told
+    assert check_reused(RIDGE, _spec("ridge", space={"alpha": [1, 2]}, trials=42), 20) == []
+    ((place, _),) = check_reused(RIDGE, spec, 0)
+    assert place == ("search",)
+
+
+def test_grid_beyond_its_part_of_the_trials_is_refused() -> None:
+    spec = _spec("ridge", kind="grid", space={"alpha": [1, 2, 3]}, trials=2)
+    with pytest.raises(FitRefused, match="3 combinations, and this search has 2 trials"):
+        _run(spec, _line())
+
+
+@pytest.mark.parametrize(
+    ("estimator", "space"),
+    [
+        ("quantile", {"quantile": [0.5, 0.7]}),
+        ("ordinary_least_squares", {"standard_errors": ["classical", "hc3"]}),
+    ],
+)
+def test_what_is_asked_is_not_searched(estimator: str, space: dict[str, Any]) -> None:
+    (name,) = space
+    ((place, told),) = check_search(ESTIMATORS[estimator], _spec(estimator, space=space))
+    assert place == ("search", "space", name)
+    assert "which no score can choose" in told
 
 
 def test_ranges_keep_their_bounds_and_whole_numbers_stay_whole() -> None:

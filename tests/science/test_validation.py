@@ -100,6 +100,23 @@ def test_every_kind_scores_each_row_once_and_tells_its_folds(
     assert low_high["low"] <= result.metrics[name] <= low_high["high"]
 
 
+@pytest.mark.parametrize(
+    ("validation", "warned"),
+    [
+        ({"kind": "group", "column": "batch", "folds": 3}, True),
+        ({"kind": "time", "folds": 3}, True),
+        ({"kind": "kfold", "folds": 3}, False),
+    ],
+)
+def test_intervals_of_rows_that_depend_on_each_other_are_warned_of(
+    validation: dict[str, Any], warned: bool
+) -> None:
+    batch = [row % 6 for row in range(120)]
+    data = sample(mixed().with_columns(batch=pl.Series(batch)))
+    found = run(data, target="amount", validation=validation)
+    assert any("too narrow" in text for text in found.warnings) == warned
+
+
 def test_group_column_is_left_out_with_its_reason() -> None:
     batches = pl.Series("batch", [f"b{row % 10}" for row in range(120)])
     data = sample(mixed().with_columns(batches))

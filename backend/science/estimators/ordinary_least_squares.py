@@ -4,7 +4,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from backend.science.estimator_spec import EstimatorSpec, Params
+from backend.science.estimator_spec import NOT_SEARCHED, EstimatorSpec, Params
 from backend.science.spec import Task
 
 # scikit-learn leaves out directions below 1e-6 of the largest, and with them what a polynomial of
@@ -20,6 +20,7 @@ class OrdinaryLeastSquaresParams(Params):
         "classical",
         title="Standard errors",
         description="hc3 is right also where the residuals' spread is not the same everywhere",
+        json_schema_extra=NOT_SEARCHED,
     )
 
 

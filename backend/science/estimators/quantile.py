@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
-from backend.science.estimator_spec import EstimatorSpec, Params, search_range
+from backend.science.estimator_spec import NOT_SEARCHED, EstimatorSpec, Params, search_range
 from backend.science.spec import Task
 
 
@@ -17,6 +17,7 @@ class QuantileParams(Params):
         le=0.99,
         title="Quantile",
         description="Which part of the rows lies below the prediction; 0.5 is the median",
+        json_schema_extra=NOT_SEARCHED,
     )
     alpha: float = Field(
         0.0,

@@ -1,6 +1,6 @@
 """What maximum likelihood tells of a generalised linear model of the Tweedie family."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -18,6 +18,7 @@ from backend.science.inference.likelihood import (
     SAME,
     SEPARATED,
     STOPPED,
+    sandwich,
     whole,
 )
 from backend.science.inference.terms import Coefficient, Coefficients
@@ -88,7 +89,13 @@ class _Maximum:
 
 
 def generalised(
-    design: Identified, family: Family, target: Floats, weights: Floats, fitted: Floats
+    design: Identified,
+    family: Family,
+    target: Floats,
+    weights: Floats,
+    fitted: Floats,
+    *,
+    robust: bool = False,
 ) -> Coefficients:
     """Wald tests at the maximum of the likelihood.
 
@@ -100,16 +107,22 @@ def generalised(
         Shape (n,); positive weights divide the variance.
     fitted
         Shape (n,): the linear predictor of the model.
+    robust
+        For weights that count no rows: of a Poisson model, whose dispersion does not take up their
+        unit, errors that this unit does not change, and no likelihood.
 
     References
     ----------
-    McCullagh, Nelder, Generalized Linear Models, 1989, chapter 2.
+    McCullagh, Nelder, Generalized Linear Models, 1989, chapter 2; White 1982 for `robust`.
     """
     maximum = _maximise(design, family, target, weights, fitted)
     predictor = design.matrix @ maximum.coefficients
     mean = family.mean(predictor)
     freedom = len(target) - len(design.kept)
     dispersion = _dispersion(family, target, mean, weights, freedom)
+    robust = robust and family.power == POISSON
+    if robust:
+        maximum, dispersion = _robust(maximum, design, family, (target, mean, weights)), None
     doubts = design.doubts()
     if maximum.covariance is None:
         doubts.append(SEPARATED if maximum.without_end else NOT_FOUND)
@@ -120,7 +133,7 @@ def generalised(
         likelihood = family.log_likelihood(target, mean, weights, dispersion)
     estimated = dispersion is not None and family.power != POISSON
     return Coefficients(
-        items=_items(design, maximum, dispersion),
+        items=_items(design, maximum, 1.0 if robust else dispersion),
         rows=len(target),
         references=design.references,
         degrees_of_freedom=freedom,
@@ -129,8 +142,21 @@ def generalised(
         null_deviance=_null_deviance(design, family, target, weights),
         dispersion=dispersion,
         warnings=doubts,
-        **whole(design, likelihood, len(design.kept), len(target)),
+        **whole(design, likelihood, len(design.kept), len(target), robust=robust),
     )
+
+
+def _robust(
+    maximum: _Maximum, design: Identified, family: Family, rows: tuple[Floats, Floats, Floats]
+) -> _Maximum:
+    """With the sandwich of both informations; rows are their targets, means and weights."""
+    if maximum.covariance is None:
+        return maximum
+    target, mean, weights = rows
+    slope = mean if family.link == "log" else np.ones_like(mean)
+    missed = weights * (target - mean) * slope / mean**family.power
+    covariance = sandwich(maximum.covariance, missed[:, None] * design.matrix)
+    return replace(maximum, covariance=covariance)
 
 
 def _dispersion(

@@ -1,6 +1,6 @@
 """What maximum likelihood tells of a logistic model, of two classes or more."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -48,6 +48,8 @@ def logistic(
     weights: Floats,
     fitted: Floats,
     classes: list[str],
+    *,
+    robust: bool = False,
 ) -> Coefficients:
     """Wald tests at the maximum; each class but the first against the first.
 
@@ -63,13 +65,17 @@ def logistic(
         Shape (n, k): log odds of the k classes after the first, as the model has them.
     classes
         Names of all k + 1 classes.
+    robust
+        For weights that count no rows: errors that their unit does not change, and no likelihood.
 
     References
     ----------
-    McCullagh, Nelder, Generalized Linear Models, 1989, chapters 4 and 5.
+    McCullagh, Nelder, Generalized Linear Models, 1989, chapters 4 and 5; White 1982 for `robust`.
     """
     start = design.coordinates(fitted)
     maximum = _maximise(design.matrix, codes, weights, start)
+    if robust:
+        maximum = _robust(maximum, design.matrix, codes, weights)
     doubts = design.doubts()
     if maximum.covariance is None:
         doubts.append(SEPARATED if maximum.without_end else NOT_FOUND)
@@ -84,19 +90,25 @@ def logistic(
         references=design.references,
         degrees_of_freedom=len(codes) - maximum.coefficients.size,
         null_deviance=float(-2 * weights.sum() * null.sum()),
-        dispersion=1.0,
+        dispersion=None if robust else 1.0,
         warnings=doubts,
-        **whole(design, -deviance / 2, maximum.coefficients.size, len(codes)),
+        **whole(
+            design,
+            None if robust else -deviance / 2,
+            maximum.coefficients.size,
+            len(codes),
+            robust=robust,
+        ),
         deviance=deviance,
     )
 
 
 def whole(
-    design: Identified, likelihood: float | None, parameters: int, rows: int
+    design: Identified, likelihood: float | None, parameters: int, rows: int, *, robust: bool
 ) -> dict[str, Any]:
     """Figures that every table by maximum likelihood has."""
     figures: dict[str, Any] = {
-        "covariance": "maximum_likelihood",
+        "covariance": "sandwich" if robust else "maximum_likelihood",
         "distribution": "normal",
         "condition_number": design.condition,
         "rank": len(design.kept),
@@ -130,6 +142,33 @@ def _maximise(
         if np.abs(matrix @ step).max() < CONVERGED:
             return _Maximum(at, cho_solve(factor, np.eye(terms * scores)))
     return _Maximum(start, None, without_end=bool(np.abs(matrix @ at).max() > EXTREME))
+
+
+def _robust(
+    maximum: _Maximum, matrix: Floats, codes: npt.NDArray[np.int64], weights: Floats
+) -> _Maximum:
+    """With the sandwich of both informations."""
+    if maximum.covariance is None:
+        return maximum
+    odds = matrix @ maximum.coefficients
+    observed = codes[:, None] == np.arange(1, odds.shape[1] + 1)
+    missed = weights[:, None] * (observed - np.exp(_logs(odds))[:, 1:])
+    slopes = np.hstack([column[:, None] * matrix for column in missed.T])
+    return replace(maximum, covariance=sandwich(maximum.covariance, slopes))
+
+
+def sandwich(inverse: Floats, slopes: Floats) -> Floats:
+    """The covariance that holds for weights of any unit.
+
+    Parameters
+    ----------
+    inverse
+        Of the information, shape (p, p).
+    slopes
+        Of the likelihood, by rows: shape (n, p).
+    """
+    spread = slopes @ inverse
+    return spread.T @ spread
 
 
 def _stepped(

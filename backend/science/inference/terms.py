@@ -63,7 +63,7 @@ class Coefficients:
     items: list[Coefficient]
     rows: int
     references: dict[str, str] = field(default_factory=dict)
-    covariance: Literal["classical", "hc3", "maximum_likelihood"] | None = None
+    covariance: Literal["classical", "hc3", "maximum_likelihood", "sandwich"] | None = None
     distribution: Literal["t", "normal"] | None = None
     degrees_of_freedom: int | None = None
     residual_standard_error: float | None = None

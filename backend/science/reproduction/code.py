@@ -3,6 +3,7 @@
 import inspect
 import math
 from collections.abc import Iterable, Mapping
+from functools import cache
 from operator import attrgetter, methodcaller
 from types import FunctionType, ModuleType
 from typing import Any, Final
@@ -154,6 +155,7 @@ def changed_params(estimator: Any) -> dict[str, Any]:
     }
 
 
+@cache
 def _signature(kind: type) -> list[tuple[str, inspect.Parameter]]:
     if "__init__" not in vars(kind):
         return []

@@ -275,9 +275,10 @@ def _learning(fitted: Fitted) -> list[str]:
         "    predictions.append(np.asarray(pipeline.predict(frame.iloc[held])))",
     ]
     if keeps_shares:
-        lines.append(
-            "    probabilities.append(np.asarray(pipeline.predict_proba(frame.iloc[held])))"
-        )
+        lines += [
+            "    shares = pipeline.predict_proba(frame.iloc[held])",
+            "    probabilities.append(np.asarray(shares, dtype=np.float64))",
+        ]
     return [*lines, ""]
 
 
@@ -295,6 +296,11 @@ def _scoring(fitted: Fitted, code: Code) -> list[str]:
     lines = [
         "held = np.concatenate(held_out)",
         "order = np.argsort(held, kind='stable')",
+        *(
+            ["order = order[row_weight[held[order]] > 0]"]
+            if fitted.spec.weights is not None
+            else []
+        ),
         "held, predicted = held[order], np.concatenate(predictions)[order]",
         "observed = target[held]",
         "weight = None if row_weight is None else row_weight[held]",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from backend.science.refusal import FitRefused
+from backend.science.refusal import FitRefused, in_short
 from backend.science.reporting import Report
 from backend.science.spec import Search
 
@@ -119,9 +119,9 @@ class Ledger:
         except MemoryError:
             raise
         except Exception as error:  # one bad combination must not end the search
-            first = str(error).partition("\n")[0]
             known = isinstance(error, FitRefused)
-            self.close(trial, "failed", first if known else f"{type(error).__name__}: {first}")
+            reason = str(error) if known else in_short(type(error).__name__, str(error))
+            self.close(trial, "failed", reason)
             return False
         finally:
             trial.seconds += time.monotonic() - started

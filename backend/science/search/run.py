@@ -15,7 +15,7 @@ from backend.science.reporting import Report
 from backend.science.search.bench import Bench, Learnable, MakePipeline
 from backend.science.search.halving import halve
 from backend.science.search.ledger import Budget, Ledger, Params, Trial
-from backend.science.search.space import Space, draws, grid, read_space
+from backend.science.search.space import Space, draws, grid, grid_size, read_space
 from backend.science.spec import FitSpec, Group, Search
 from backend.science.splits import inner_folds
 
@@ -120,7 +120,17 @@ def _try_all(asked: Search, space: Space, bench: Bench, ledger: Ledger, seed: in
     elif asked.kind == "random":
         _one_by_one(draws(space, ledger.trials, seed), bench, ledger)
     else:
-        _one_by_one(grid(space, ledger.trials), bench, ledger)
+        _all_of_grid(space, bench, ledger)
+
+
+def _all_of_grid(space: Space, bench: Bench, ledger: Ledger) -> None:
+    size = grid_size(space, ledger.trials)
+    if size > ledger.trials:
+        raise FitRefused(
+            f"The grid has {size:,} combinations, and this search has {ledger.trials:,} trials. "
+            "Allow more of them, or give fewer values."
+        )
+    _one_by_one(grid(space, ledger.trials), bench, ledger)
 
 
 def _one_by_one(candidates: Iterable[Params], bench: Bench, ledger: Ledger) -> None:

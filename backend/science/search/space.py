@@ -17,6 +17,7 @@ MOST_POINTS: Final = 5
 MOST_VALUES: Final = 1_000
 # A finite space is soon tried out; then draws give nothing new.
 DRAWS_PER_CANDIDATE: Final = 20
+PER_ROW: Final = "a search for each row would take too long; choose kfold or holdout"
 Params = dict[str, Any]
 Problem = tuple[tuple[str | int, ...], str]
 
@@ -125,10 +126,26 @@ def check_search(estimator: EstimatorSpec, spec: FitSpec) -> list[Problem]:
     if estimator.data != "table":
         return [(("search",), "a search is offered for tables only")]
     if spec.validation.kind == "leave_one_out":
-        told = "a search for each row would take too long; choose kfold or holdout"
-        return [(("search",), told)]
+        return [(("search",), PER_ROW)]
     problems = check_space(estimator, search)
     return problems or _check_budget(estimator, search, parts_of(spec))
+
+
+def check_reused(estimator: EstimatorSpec, spec: FitSpec, folds: int) -> list[Problem]:
+    """What is wrong with a search over the folds of another fit; as `check_search`.
+
+    Parameters
+    ----------
+    estimator, spec
+        The request; what `check_search` refuses is not told again.
+    folds
+        How many the other fit has; none where each is a single row.
+    """
+    if spec.search is None:
+        return []
+    if folds == 0:
+        return [(("search",), PER_ROW)]
+    return _check_budget(estimator, spec.search, 1 if folds == 1 else folds + 1)
 
 
 def check_space(estimator: EstimatorSpec, search: Search) -> list[Problem]:
@@ -146,13 +163,18 @@ def check_space(estimator: EstimatorSpec, search: Search) -> list[Problem]:
         return []
     if not search.space:
         return [(("search", "space"), "name at least one parameter, or leave the space out")]
-    known = _kinds(estimator)
+    properties = estimator.Params.model_json_schema().get("properties", {})
+    known = [name for name, entry in properties.items() if entry.get("searchable", True)]
     problems: list[Problem] = []
     for name, asked in search.space.items():
         place = ("search", "space", name)
         if name not in known:
-            told = f"{estimator.title} has no parameter {name!r}; known are {', '.join(known)}"
-            problems.append((place, told))
+            what = (
+                f"{name!r} says what is estimated, which no score can choose"
+                if name in properties
+                else f"{estimator.title} has no parameter {name!r}"
+            )
+            problems.append((place, f"{what}; known are {', '.join(known)}"))
             continue
         problems += [((*place, *where), msg) for where, msg in _check_entry(estimator, name, asked)]
     return problems
