@@ -17,6 +17,8 @@ from frontend.permission import Access
 from frontend.state import state
 from frontend.widgets import is_unfinished
 
+# Of different projects; they differ by whom to ask.
+SHOWN_REASONS: Final = 3
 # As a sentence tells what was done.
 DONE: Final[dict[BulkAction, str]] = {
     "cancel": "cancelled",
@@ -43,14 +45,17 @@ def draw_actions(fits: Mapping[int, FitSummary]) -> None:
             width=280,
         )
         chosen = [fits[number] for number in numbers]
-        if not chosen:
-            return
-        accesses = _accesses(chosen)
+        accesses = _accesses(chosen or list(fits.values()))
         if len(chosen) == 1:
             _draw_single(chosen[0], accesses[chosen[0].project_id])
-        _draw_bulk(chosen, accesses)
+        if chosen:
+            _draw_bulk(chosen, accesses)
     if len(chosen) == 1:
         _draw_reasons(chosen[0], accesses[chosen[0].project_id])
+    else:
+        reasons = dict.fromkeys(access.why_not for access in accesses.values() if access.why_not)
+        for reason in list(reasons)[:SHOWN_REASONS]:
+            st.caption(reason)
 
 
 def _accesses(fits: Sequence[FitSummary]) -> dict[int, Access]:

@@ -70,9 +70,7 @@ def draw_live(fit: FitSummary) -> None:
 
 def _scores(content: dict[str, Any]) -> dict[str, Any]:
     """One row: which part was scored, and how well."""
-    parts = {
-        name.capitalize(): content[name] for name in ("repeat", "fold", "step") if name in content
-    }
+    parts = {name.capitalize(): content[name] + 1 for name in ("repeat", "fold") if name in content}
     found = content.get("metrics", {})
     figures = {
         metrics.title(name): text.number(found[name]) for name in metrics.in_order(found, None)

@@ -96,8 +96,8 @@ def _fold_rows(fit: FitOut, names: list[str]) -> list[dict[str, Any]]:
     repeated = len({fold.repeat for fold in fit.fold_metrics}) > 1
     return [
         {
-            **({"Repeat": fold.repeat} if repeated else {}),
-            "Fold": fold.fold,
+            **({"Repeat": fold.repeat + 1} if repeated else {}),
+            "Fold": fold.fold + 1,
             "Rows": fold.rows,
             **{
                 metrics.title(name): text.number(fold.metrics.get(name))

@@ -50,7 +50,7 @@ def _watch(fit_id: int, *, fast: bool = False) -> None:
         fit = api.fit(fit_id)
         if not is_unfinished(fit) or (fast and not is_watched_fast(fit)):
             st.rerun()
-        message = text.plain(fit.progress_message) or _waiting_text(fit)
+        message = _waiting_text(fit) or text.plain(fit.progress_message)
         st.progress(min(1.0, max(0.0, fit.progress)), text=message)
         st.caption(text.plain(_times(fit)))
         if fit.attempt > 1:
@@ -67,8 +67,9 @@ def _watch(fit_id: int, *, fast: bool = False) -> None:
 
 
 def _waiting_text(fit: FitOut) -> str:
+    """Of one that waits; nothing of one that runs, which says itself what it does."""
     if fit.state.value != "queued":
-        return "Running …"
+        return ""
     if fit.position:
         return f"Queued, {fit.position} before you"
     return "Waiting for a worker …"

@@ -265,9 +265,9 @@ class Listing:
             items = await self._read(wanted, after, values)
             after = None
         if order.nullable and len(items) <= page.limit:
-            missing = page.limit + 1 - len(items)
-            wanted = _Wanted(order, down, missing, False, after is not None)
-            items += await self._read(wanted, after, values)
+            # As many as a page has, though fewer are missing: each number is another statement.
+            wanted = _Wanted(order, down, page.limit + 1, False, after is not None)
+            items += (await self._read(wanted, after, values))[: page.limit + 1 - len(items)]
         shown = items[: page.limit]
         cursor = None
         if len(items) > page.limit:

@@ -14,8 +14,8 @@ from backend.science.splits import Fold, Split
 from backend.science.target import Target
 
 DEPENDENT: Final = (
-    "The intervals of the metrics are too narrow where rows of one group, or of neighbouring times, "
-    "are alike: they draw rows one by one."
+    "The intervals of the metrics draw rows one by one. Where rows of one group, or of "
+    "neighbouring times, are alike, they are too narrow."
 )
 
 

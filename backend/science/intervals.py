@@ -59,10 +59,8 @@ def bootstrap_intervals(
     dict
         `{low, high}` by metric; left out where half of the draws do not define it.
     """
-    if weights is not None and not weights.all():
-        used = weights > 0
-        observed, predicted, weights = observed[used], predicted[used], weights[used]
-        probabilities = None if probabilities is None else probabilities[used]
+    kept = counted_rows(observed, predicted, probabilities, weights)
+    observed, predicted, probabilities, weights = kept
     count = len(observed)
     if count == 0:
         return {}
@@ -90,9 +88,24 @@ def bootstrap_intervals(
         if np.isfinite(all_rows) and len(finite) >= draws // 2:
             # Of a sample, only the scatter around its own value counts.
             moved = finite if size == count else values[name] + shrink * (finite - all_rows)
-            low, high = np.quantile(moved, COVERAGE)
-            intervals[name] = {"low": float(low), "high": float(high)}
+            intervals[name] = _middle(moved)
     return {name: intervals[name] for name in values if name in intervals}
+
+
+def counted_rows(
+    observed: Array, predicted: Array, probabilities: Array | None, weights: Floats | None
+) -> tuple[Array, Array, Array | None, Floats | None]:
+    """Those whose weight is not 0; all of them where rows have no weights."""
+    if weights is None or weights.all():
+        return observed, predicted, probabilities, weights
+    used = weights > 0
+    shares = None if probabilities is None else probabilities[used]
+    return observed[used], predicted[used], shares, weights[used]
+
+
+def _middle(values: Floats) -> dict[str, float]:
+    low, high = np.quantile(values, COVERAGE)
+    return {"low": float(low), "high": float(high)}
 
 
 def _counts(random: np.random.Generator, draws: int, size: int) -> Floats:

@@ -10,7 +10,7 @@ import sklearn
 from scipy.special import xlogy
 from sklearn import metrics as sk
 
-from backend.science.intervals import Rows, resampled
+from backend.science.intervals import Rows, counted_rows, resampled
 from backend.science.metrics import METRICS
 from backend.science.spec import Task
 
@@ -87,12 +87,11 @@ def score(
     dict
         Finite values only; R² of a single row, for instance, is left out.
     """
-    if weights is not None and not weights.all():
-        used = weights > 0
-        if not used.any():
-            return {}
-        observed, predicted, weights = observed[used], predicted[used], weights[used]
-        probabilities = None if probabilities is None else probabilities[used]
+    observed, predicted, probabilities, weights = counted_rows(
+        observed, predicted, probabilities, weights
+    )
+    if len(observed) == 0:
+        return {}
     if task != "regression":
         # Numbers in the order of the names give the same scores much faster.
         names = np.unique(

@@ -50,7 +50,7 @@ def test_running_fit_shows_log_folds_and_trials(sign_in: Open, world: World) -> 
     app = sign_in("ada", "fit", id="60")
     assert "344 rows read" in _code(app)
     assert "Best: trial 2 with R² 0.52" in said(app)
-    assert [list(row) for row in app.dataframe[-1].value.to_numpy()] == [[1, "0.8"]]
+    assert [list(row) for row in app.dataframe[-1].value.to_numpy()] == [[2, "0.8"]]
     world.desk.events[60].append(_event(3, "log", text="fold 2 of 5"))
     app = app.run()
     assert _code(app).count("344 rows read") == 1
@@ -84,7 +84,7 @@ def test_metrics_tab_has_intervals_and_folds(sign_in: Open, world: World) -> Non
     every, by_fold = (table.value for table in app.dataframe[:2])
     assert list(every["Metric"]) == ["R²", "RMSE", "Mean absolute error"]
     assert list(every["Better is"]) == ["more", "less", "less"]
-    assert list(by_fold["Fold"]) == [0, 1, 2]
+    assert list(by_fold["Fold"]) == [1, 2, 3]
 
 
 def test_coefficients_tab_warns_on_top(sign_in: Open, world: World) -> None:

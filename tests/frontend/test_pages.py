@@ -198,6 +198,6 @@ def test_classes_show_only_the_rows_that_were_wrong(sign_in: Open, world: World)
         ResidualRow(row=5, observed="Gentoo", predicted="Adelie", residual=None),
         ResidualRow(row=6, observed="Adelie", predicted="Adelie", residual=None),
     ]
-    app = sign_in("ada", "fit", id="42")
+    app = sign_in("ada", "fit", id="42", tab="Rows")
     assert "Wrong predictions" in texts(app)
     assert [list(row) for row in app.dataframe[0].value.to_numpy()] == [[5, "Gentoo", "Adelie"]]

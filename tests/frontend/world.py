@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from backend.accounts.schemas import (
     UserOut,
@@ -136,6 +136,33 @@ def become(known: Any, new: Any) -> None:
             setattr(known, part.name, value)
 
 
+NOTHING_SPECIAL: Final[dict[str, Any]] = {
+    "seed": 0,
+    "error": None,
+    "position": None,
+    "metric_spread": {},
+    "fold_metrics": [],
+    "leaderboard_id": None,
+    "archived_at": None,
+    "trashed_at": None,
+    "estimated_seconds": None,
+    "starred": False,
+    "preprocessing": {},
+    "target_transform": "none",
+    "class_weight": "none",
+    "weights": None,
+    "search": None,
+    "best_params": None,
+    "rerun_of": None,
+    "priority": "normal",
+    "limits": {"seconds": None, "memory_bytes": None},
+    "peak_memory_bytes": None,
+    "environment": {},
+    "notes": "",
+    "tags": {},
+}
+
+
 def make_fit(number: int, owner: str, project: int, state: FitState, **more: Any) -> FitOut:
     done = state is FitState.SUCCEEDED
     values: dict[str, Any] = {
@@ -157,7 +184,6 @@ def make_fit(number: int, owner: str, project: int, state: FitState, **more: Any
         "features": ["flipper_length_mm", "species"],
         "excluded": [ExcludedColumn(column="rowid", reason="it looks like an identifier")],
         "validation": {"kind": "holdout", "test_size": 0.2, "shuffle": True},
-        "seed": 0,
         "metrics": {"r2": 0.86149, "rmse": 301.234, "mae": 240.1} if done else {},
         "baseline_metrics": {"r2": -0.003, "rmse": 811.9, "mae": 690.4} if done else {},
         "rows_used": 273 if done else None,
@@ -166,37 +192,15 @@ def make_fit(number: int, owner: str, project: int, state: FitState, **more: Any
         "tracking": "recorded" if done else "pending",
         "mlflow_run_id": "abc" if done else None,
         "mlflow_url": "http://mlflow.test/#/experiments/1/runs/abc" if done else None,
-        "error": None,
-        "position": None,
         "main_metric": "r2" if done else None,
-        "metric_spread": {},
         "metric_intervals": {"r2": {"low": 0.81, "high": 0.9}} if done else {},
-        "fold_metrics": [],
-        "leaderboard_id": None,
-        "archived_at": None,
-        "trashed_at": None,
-        "estimated_seconds": None,
-        "starred": False,
-        "preprocessing": {},
-        "target_transform": "none",
-        "class_weight": "none",
-        "weights": None,
-        "search": None,
-        "best_params": None,
-        "rerun_of": None,
-        "priority": "normal",
-        "limits": {"seconds": None, "memory_bytes": None},
-        "peak_memory_bytes": None,
-        "environment": {},
-        "notes": "",
         "created_by": owner,
         "created_at": NOW - timedelta(minutes=number % 50),
         "started_at": NOW,
         "finished_at": NOW if done else None,
         "seconds": 0.42 if done else None,
-        "tags": {},
     }
-    return FitOut.model_validate({**values, **more})
+    return FitOut.model_validate({**NOTHING_SPECIAL, **values, **more})
 
 
 def make_world() -> World:

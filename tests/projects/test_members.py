@@ -265,7 +265,7 @@ async def test_the_trash_ends_leaderboards_and_reproductions(
     assert again.status_code == 202, again.text
     assert (await ada.delete(f"{V1}/projects/{project}")).status_code == 204
     async with sessions() as session:
-        ended = [
+        ended: list[Leaderboard | Fit | Reproduction] = [
             await session.get_one(Leaderboard, board),
             await session.get_one(Fit, waiting),
             await session.get_one(Reproduction, again.json()["id"]),
