@@ -50,9 +50,9 @@ def checked_spec(data: FitCreate, kind: str, version: DatasetVersion) -> FitSpec
     asked = estimator.asks_for(data.task, number=target.type in NUMBERS)
     task = known_task(target, asked)
     problems: list[Problem] = [
+        *_task_problems(data, estimator, task),
         *target_problems(spec, target, version.rows, task),
         *validation_problems(spec.validation, described, target, version.rows, kind),
-        *_task_problems(data, estimator, task),
         *_metric_problems(data, estimator, task),
         *(
             (tuple(place)[1:], text)

@@ -43,10 +43,19 @@ def draw() -> None:
         not_there("leaderboard", number)
         return
     _draw_header(board, access)
+    _draw_actions(board, access)
     # A dialog must not be drawn anew under the reader's hands.
     live = board.state == "running" and not _is_registering(board)
-    # One fragment for both: what a live one drew would stay beside what comes after it.
-    st.fragment(_watch, run_every=LIVE_SECONDS if live else None)(board.id, access, live=live)
+    # What a live part drew may stay beside what comes after it, so it holds no buttons, and its
+    # place is cleared before anything else is drawn there.
+    place = st.empty()
+    with place.container():
+        if live:
+            _watch(board.id)
+        else:
+            _draw_board(board)
+    if board.fits:
+        _draw_bar(board, access)
 
 
 def _is_registering(board: LeaderboardDetail) -> bool:
@@ -64,24 +73,27 @@ def _draw_header(board: LeaderboardDetail, access: Access) -> None:
         st.success(text.plain(notice))
 
 
-def _watch(number: int, access: Access, *, live: bool) -> None:
+@st.fragment(run_every=LIVE_SECONDS)
+def _watch(number: int) -> None:
     with errors_shown("leaderboard", live=True):
         board = identity.leaderboards_api().leaderboard(number)
-        if live and board.state != "running":
+        if board.state != "running":
             st.rerun()
-        _draw_board(board, access)
+        before = state.selected_ranked
+        _draw_board(board)
+        if state.selected_ranked != before:
+            st.rerun()  # the buttons below stand outside
 
 
-def _draw_board(board: LeaderboardDetail, access: Access) -> None:
+def _draw_board(board: LeaderboardDetail) -> None:
     _draw_state(board)
-    _draw_actions(board, access)
     titles = {entry.name: entry.title for entry in queries.estimators(identity.fits_api())}
     scored = [fit for fit in board.fits if board.main_metric in fit.metrics]
     if scored:
         names = [f"{titles.get(fit.estimator, fit.estimator)} ({fit.id})" for fit in scored]
         draw_ranking_chart(scored, board.main_metric, names)
     if board.fits:
-        _draw_ranking(board, titles, access)
+        _draw_ranking(board, titles)
     for left_out in board.request.get("left_out", []):
         name = titles.get(str(left_out.get("estimator")), str(left_out.get("estimator")))
         st.caption(text.plain(f"Left out: {name}, {left_out.get('reason')}."))
@@ -130,18 +142,22 @@ def _delete(number: int) -> str:
     return f"Leaderboard {number} is deleted."
 
 
-def _draw_ranking(board: LeaderboardDetail, titles: dict[str, str], access: Access) -> None:
-    by_id = {fit.id: fit for fit in board.fits}
+def _draw_ranking(board: LeaderboardDetail, titles: dict[str, str]) -> None:
     ranked = [fit.id for fit in board.fits if board.main_metric in fit.metrics]
     state.selected_ranked = clickable_table(
         [_row(fit, board.main_metric, titles, ranked) for fit in board.fits],
-        ids=list(by_id),
+        ids=[fit.id for fit in board.fits],
         selected=state.selected_ranked,
         key="ranking",
         columns={"Rank": NUMBER, "Fit": NUMBER},
         alt="Ranking; the buttons below act on the chosen fit",
         placeholder="",
     )
+
+
+def _draw_bar(board: LeaderboardDetail, access: Access) -> None:
+    """What can be done with one of the fits."""
+    by_id = {fit.id: fit for fit in board.fits}
     with st.container(horizontal=True, vertical_alignment="bottom", key="ranking_bar"):
         ids = list(by_id)
         default = next(

@@ -111,6 +111,7 @@ def test_form_becomes_a_leaderboard(page: Page, stack: Stack, dataset: int) -> N
     page.wait_for_url("**/leaderboard?id=*")
     expect(page.get_by_text("Finished: 2 of 2 fits are done")).to_be_visible(timeout=PATIENCE_MS)
     opens = page.get_by_role("button", name="Open", exact=True)
-    expect(opens).to_have_count(1, timeout=PATIENCE_MS)  # that of the live part lingers
+    expect(opens).to_have_count(1, timeout=PATIENCE_MS)
+    expect(page.get_by_test_id("stDataFrame")).to_have_count(1, timeout=PATIENCE_MS)
     opens.click()
     page.wait_for_url("**/fit?id=*")
