@@ -6,8 +6,8 @@ BIN := .venv/bin
 # UP=--detach leaves the stack in the background; PYTEST="-k name" chooses tests.
 UP ?=
 PYTEST ?=
-# Much of a test's time is waiting for processes; tests/conftest.py says which stay together.
-PARALLEL ?= -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+# Much of a test's time is waiting for processes; tests of one file share what they started.
+PARALLEL ?= -n auto --maxprocesses 4 --dist loadfile
 BENCH ?=
 
 UV = $(shell command -v uv || printf %s $(BIN)/uv)
@@ -15,7 +15,7 @@ COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --custom-compi
 # LOCK=--upgrade takes newer versions.
 LOCK ?=
 
-.PHONY: help up down set-up set-up-dev check test faults format bench lock
+.PHONY: help up down set-up set-up-dev check test format bench lock
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,14 +44,9 @@ check: set-up-dev  ## style, types, imports, migrations, conventions
 	$(BIN)/python -m backend.stack.scratch -- $(BIN)/alembic check
 	$(BIN)/python -m pytest -q tests/conventions
 
-# Hundreds of processes start: what one of them compiles, the next ones find.
 test: set-up-dev  ## all tests, on a PostgreSQL of their own
 	@browser="$$(.ci/browser | tail -n 1)"; \
-	GOODFIT_CHROMIUM="$$browser" exec env -u PYTHONDONTWRITEBYTECODE \
-		$(BIN)/python -m pytest $(PARALLEL) $(PYTEST)
-
-faults: set-up-dev  ## kill, stop, restart and cut off hundreds of times: about an hour
-	GOODFIT_FAULTS=full $(BIN)/python -m pytest -s tests/faults
+	GOODFIT_CHROMIUM="$$browser" exec $(BIN)/python -m pytest $(PARALLEL) $(PYTEST)
 
 format: set-up-dev  ## format the code, repair what can be repaired
 	$(BIN)/ruff format .

@@ -18,15 +18,8 @@ from backend.datasets.recipes_router import router as dataset_recipes
 from backend.datasets.router import router as datasets
 from backend.datasets.usage_router import router as dataset_usage
 from backend.fits.catalogue_router import router as estimators
-from backend.fits.estimate_router import router as fit_estimates
-from backend.fits.events_router import router as fit_events
-from backend.fits.leaderboards_router import router as leaderboards
-from backend.fits.metrics_router import router as metrics
-from backend.fits.organising_router import router as fit_organising
 from backend.fits.plots_router import router as fit_plots
-from backend.fits.reproduction_router import router as fit_reproductions
 from backend.fits.router import router as fits
-from backend.fits.trials_router import router as fit_trials
 from backend.operations.router import router as operations
 from backend.projects.owners_router import router as owners
 from backend.projects.router import router as projects
@@ -78,15 +71,8 @@ def build_router() -> APIRouter:
         dataset_profiles,
         dataset_recipes,
         estimators,
-        metrics,
         fits,
-        fit_organising,
-        fit_estimates,
         fit_plots,
-        fit_events,
-        fit_reproductions,
-        fit_trials,
-        leaderboards,
         models,
         predictions,
         retraining,

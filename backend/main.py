@@ -1,14 +1,12 @@
 """The API process: builds the application and serves it."""
 
 import asyncio
-import contextlib
 import gc
 import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from types import FrameType
-from typing import Any, Final
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -30,7 +28,6 @@ from backend.core.schemas import Problem
 from backend.datasets.incoming import Incoming
 from backend.datasets.processes import TableProcesses
 from backend.datasets.workspaces import sweep_again_and_again
-from backend.fits.watchers import Watchers
 from backend.operations.health import router as health
 from backend.operations.metrics import router as metrics
 from backend.rendering import Renderer
@@ -40,8 +37,6 @@ from backend.settings import Settings, names
 from backend.storage.blobs import BlobStore
 
 _log = logging.getLogger(__name__)
-# The exit code of a server whose application did not start.
-STARTUP_FAILED: Final = 3
 # What pages of the sites in GOODFIT_CORS_ORIGINS may send and read; never cookies.
 CORS_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 CORS_REQUEST_HEADERS = (
@@ -95,7 +90,6 @@ def create_app(settings: Settings) -> FastAPI:
         finally:
             renderer.close()
             sweeping.cancel()
-            await app.state.watchers.close()
             await tables.close()
             await engine.dispose()
 
@@ -114,7 +108,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.blobs = BlobStore(settings.files_url)
     app.state.predictor = Predictor(app.state.blobs)
     app.state.known_models = KnownModels()
-    app.state.watchers = Watchers(settings.database)
     app.state.incoming = Incoming()
     app.state.provider = _provider(settings)
     app.state.cursor_signer = CursorSigner(*(key.encode() for key in settings.secrets.token_keys))
@@ -162,26 +155,13 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     )
 
 
-class _Server(uvicorn.Server):
-    """Ends its streams when it is told to stop, or it would wait for them."""
-
-    def __init__(self, config: uvicorn.Config, watchers: Watchers) -> None:
-        super().__init__(config)
-        self._watchers = watchers
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._watchers.stop()
-        super().handle_exit(sig, frame)
-
-
 def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT."""
     # One row is predicted faster by one thread than by a pool, and requests share the cores.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     configure_logging(settings.log_level)
-    app = create_app(settings)
-    config = uvicorn.Config(
-        app,
+    uvicorn.run(
+        create_app(settings),
         host=settings.host,
         port=settings.api_port,
         log_config=None,
@@ -191,8 +171,4 @@ def serve(settings: Settings) -> int:
         forwarded_allow_ips=list(names(settings.auth.trusted_proxies)),
         timeout_graceful_shutdown=8,
     )
-    server = _Server(config, app.state.watchers)
-    # uvicorn raises the signal again once it has ended.
-    with contextlib.suppress(KeyboardInterrupt):
-        server.run()
-    return 0 if server.started else STARTUP_FAILED
+    return 0

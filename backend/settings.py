@@ -229,28 +229,8 @@ class FitSettings(_Area):
 
     concurrency: int = Field(2, ge=1, le=64, description="Fits that one worker runs at a time")
     max_attempts: int = Field(3, ge=1, le=10, description="Attempts before `worker lost`")
-    time_limit: timedelta = Field(
-        timedelta(hours=1),
-        ge=timedelta(seconds=1),
-        description="Of a fit that asks for none",
-    )
-    max_time_limit: timedelta = Field(
-        timedelta(hours=24),
-        ge=timedelta(seconds=1),
-        description="The longest that a user may ask for; an administrator may go beyond",
-    )
-    memory_limit: int = Field(
-        2_000_000_000, ge=100_000_000, description="Of a fit that asks for none, in bytes"
-    )
-    max_memory_limit: int = Field(
-        8_000_000_000,
-        ge=100_000_000,
-        description="The most that a user may ask for; an administrator may go beyond",
-    )
+    time_limit: timedelta = timedelta(hours=1)
     lost_after: timedelta = Field(timedelta(seconds=4), description="Silence that means: lost")
-    max_running_per_user: int | None = Field(
-        None, ge=1, description="Running fits of one user over all workers; default: no bound"
-    )
     max_active_per_user: int = Field(100, ge=1, description="Queued and running fits of one user")
 
 

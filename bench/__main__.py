@@ -23,11 +23,8 @@ from backend.science.catalogue import ESTIMATORS
 from backend.science.columns import describe_table, guess_target
 from backend.science.frames import feature_frame, input_columns
 from backend.science.pipeline import build_pipeline
-from backend.science.spec import FitSpec
 from backend.science.tables.read import read_table
 from backend.science.tables.table_file import ReadOptions
-from bench.fit_list import measure_fit_list
-from bench.fits import measure_small_fits
 from bench.profiles import measure_profiles
 from bench.reading import LIMITS, measure_reading
 from bench.serving import describe, measure_serving
@@ -99,8 +96,8 @@ def _bare_fit(path: Path) -> Timing:
     inputs = input_columns(features, used)
 
     def call() -> None:
-        spec = FitSpec(target=guess.column, estimator="ordinary_least_squares")
-        pipeline = build_pipeline(ESTIMATORS[spec.estimator], spec, "regression", inputs)
+        spec = ESTIMATORS["ordinary_least_squares"]
+        pipeline = build_pipeline(spec, {}, "regression", 0, inputs)
         pipeline.fit(features.iloc[train], target[train])
         pipeline.score(features.iloc[held], target[held])
 
@@ -178,7 +175,8 @@ def _measure_plot(client: httpx.Client, fit_id: int) -> None:
     say("residual plot, 304", _show(clock(lambda: client.get(path, headers=fresh), 100)))
 
 
-def _options() -> argparse.Namespace:
+def main() -> None:
+    """Run the whole bench."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--csv", type=Path, help="table to use; default: a generated one")
     parser.add_argument("--signing-in", action="store_true", help="only what signing in costs")
@@ -187,15 +185,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--broken-uploads", action="store_true", help="only broken files")
     parser.add_argument("--killed-uploads", action="store_true", help="only kills of the API")
     parser.add_argument("--large-upload", action="store_true", help="only one large file")
-    parser.add_argument("--small-fits", action="store_true", help="only small fits")
-    parser.add_argument("--fit-list", action="store_true", help="only lists of very many fits")
     parser.add_argument("--gigabytes", type=int, default=0, help="read a larger table as well")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Run the whole bench, or what was asked for."""
-    options = _options()
+    options = parser.parse_args()
     say(
         "machine",
         f"{platform.machine()}, {psutil.cpu_count()} cores, Python {platform.python_version()}",
@@ -206,49 +197,43 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="goodfit-bench-") as folder:
         # Under root PostgreSQL runs as an account that must be able to enter.
         Path(folder).chmod(0o755)
-        if not _measure_part(options, Path(folder)):
-            _measure_all(options.csv, Path(folder))
-
-
-def _measure_part(options: argparse.Namespace, folder: Path) -> bool:
-    """The one part that was asked for; False where none was."""
-    parts: dict[str, Callable[[], None]] = {
-        "reading": lambda: measure_reading(folder, say, gigabytes=options.gigabytes),
-        "profiles": lambda: measure_profiles(folder, say, gigabytes=options.gigabytes),
-        "broken_uploads": lambda: measure_broken_uploads(folder, say),
-        "killed_uploads": lambda: measure_killed_uploads(folder, say),
-        "large_upload": lambda: measure_large_upload(folder, say),
-        "small_fits": lambda: measure_small_fits(folder, say),
-        "fit_list": lambda: measure_fit_list(folder, say),
-        "signing_in": lambda: measure_signing_in(folder, say),
-    }
-    asked = next((part for name, part in parts.items() if getattr(options, name)), None)
-    if asked is not None:
-        asked()
-    return asked is not None
-
-
-def _measure_all(csv: Path | None, folder: Path) -> None:
-    measure_signing_in(folder, say)
-    measure_reading(folder, say)
-    path = csv or folder / "generated.csv"
-    if csv is None:
-        path.write_bytes(_generated())
-    stack = BenchStack(folder / "home")
-    try:
-        say("first start to ready", f"{stack.up():8.1f} s")
-        stack.down()
-        for _ in range(3):
-            say("warm start to ready", f"{stack.up():8.1f} s")
+        if options.reading:
+            measure_reading(Path(folder), say, gigabytes=options.gigabytes)
+            return
+        if options.profiles:
+            measure_profiles(Path(folder), say, gigabytes=options.gigabytes)
+            return
+        if options.broken_uploads:
+            measure_broken_uploads(Path(folder), say)
+            return
+        if options.killed_uploads:
+            measure_killed_uploads(Path(folder), say)
+            return
+        if options.large_upload:
+            measure_large_upload(Path(folder), say)
+            return
+        measure_signing_in(Path(folder), say)
+        if options.signing_in:
+            return
+        measure_reading(Path(folder), say)
+        path: Path = options.csv or Path(folder) / "generated.csv"
+        if options.csv is None:
+            path.write_bytes(_generated())
+        stack = BenchStack(Path(folder) / "home")
+        try:
+            say("first start to ready", f"{stack.up():8.1f} s")
             stack.down()
-        stack.up()
-        time.sleep(15)
-        _say_memory("idle after start", stack)
-        _measure(stack, path)
-        time.sleep(5)
-        _say_memory("idle after the bench", stack)
-    finally:
-        stack.down()
+            for _ in range(3):
+                say("warm start to ready", f"{stack.up():8.1f} s")
+                stack.down()
+            stack.up()
+            time.sleep(15)
+            _say_memory("idle after start", stack)
+            _measure(stack, path)
+            time.sleep(5)
+            _say_memory("idle after the bench", stack)
+        finally:
+            stack.down()
 
 
 def _say_memory(name: str, stack: BenchStack) -> None:

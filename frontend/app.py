@@ -21,8 +21,6 @@ from frontend.views import (
     fit,
     fits,
     home,
-    leaderboard,
-    leaderboards,
     login,
     model,
     models,
@@ -51,12 +49,6 @@ def _pages() -> dict[str, Page]:
             visibility="visible" if for_writers else "hidden",
         ),
         PageName.FITS: st.Page(fits.draw, title="Fits", url_path="fits"),
-        PageName.LEADERBOARDS: st.Page(
-            leaderboards.draw, title="Leaderboards", url_path="leaderboards"
-        ),
-        PageName.LEADERBOARD: st.Page(
-            leaderboard.draw, title="Leaderboard", url_path="leaderboard", visibility="hidden"
-        ),
         PageName.MODELS: st.Page(models.draw, title="Models", url_path="models"),
         PageName.DATASETS: st.Page(datasets.draw, title="Datasets", url_path="datasets"),
         PageName.PROJECTS: st.Page(projects.draw, title="Projects", url_path="projects"),

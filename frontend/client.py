@@ -20,6 +20,14 @@ from pydantic import BaseModel
 
 from backend.accounts.schemas import SessionList, TicketOut, TokenOut, UserOut
 from backend.core.schemas import Page, Problem
+from backend.fits.schemas import (
+    EstimatorList,
+    FitCreate,
+    FitOut,
+    PlotList,
+    PlotOut,
+    ResidualPage,
+)
 from backend.projects.schemas import ProjectOut
 
 BASE: Final = "/api/v1"
@@ -186,6 +194,30 @@ def resume(pool: httpx.Client, refresh: str) -> Tokens:
     return Tokens.from_answer(_sign_in(pool, "/auth/token", data=form), refresh=refresh)
 
 
+@dataclass(frozen=True)
+class FitQuery:
+    """Which fits a list is about."""
+
+    state: str | None = None
+    estimator: str | None = None
+    project_id: int | None = None
+    dataset_id: int | None = None
+    mine: bool = False
+    limit: int = 100
+
+    def parameters(self) -> dict[str, str | int]:
+        """As query parameters, without those that are not set."""
+        wanted = {
+            "state": self.state,
+            "estimator": self.estimator,
+            "project_id": self.project_id,
+            "dataset_id": self.dataset_id,
+            "mine": "true" if self.mine else None,
+            "limit": self.limit,
+        }
+        return {name: value for name, value in wanted.items() if value is not None}
+
+
 class Api:
     """The API on behalf of one signed-in user.
 
@@ -264,3 +296,33 @@ class Api:
 
     def projects(self) -> list[ProjectOut]:
         return self._get(Page[ProjectOut], "/projects", limit=200).items
+
+    # Fits
+
+    def estimators(self) -> EstimatorList:
+        return self._get(EstimatorList, "/estimators")
+
+    def fits(self, query: FitQuery) -> list[FitOut]:
+        return self._get(Page[FitOut], "/fits", **query.parameters()).items
+
+    def fit(self, fit_id: int) -> FitOut:
+        return self._get(FitOut, f"/fits/{fit_id}")
+
+    def create_fit(self, wanted: FitCreate, *, key: str) -> FitOut:
+        body = wanted.model_dump(mode="json", exclude_none=True)
+        return self._post(FitOut, "/fits", json=body, headers={"Idempotency-Key": key})
+
+    def cancel_fit(self, fit_id: int) -> FitOut:
+        return self._post(FitOut, f"/fits/{fit_id}/cancel")
+
+    def rerun_fit(self, fit_id: int, *, key: str) -> FitOut:
+        return self._post(FitOut, f"/fits/{fit_id}/rerun", headers={"Idempotency-Key": key})
+
+    def plots(self, fit_id: int) -> PlotList:
+        return self._get(PlotList, f"/fits/{fit_id}/plots")
+
+    def plot(self, fit_id: int, kind: str) -> PlotOut:
+        return self._get(PlotOut, f"/fits/{fit_id}/plots/{kind}")
+
+    def residuals(self, fit_id: int, *, limit: int) -> ResidualPage:
+        return self._get(ResidualPage, f"/fits/{fit_id}/residuals", limit=limit)

@@ -40,16 +40,6 @@ class Fields:
         else:
             room.error(said)
 
-    def complain_inside(self, name: str, problem: str) -> None:
-        """Says it beside the field, or in the block that the dotted name begins with."""
-        parts = name.split(".")
-        for end in range(len(parts), 0, -1):
-            room = self._rooms.get(".".join(parts[:end]))
-            if room is not None:
-                inside = text.plain(".".join(parts[end:]))
-                room.error(f"{inside}: {text.plain(problem)}" if inside else text.plain(problem))
-                return
-
     def explain(self, error: ApiError) -> None:
         """Says all that the server found, each beside its field; the session's end is raised."""
         if isinstance(error, SignedOut):

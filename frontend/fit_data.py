@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from backend.fits.schemas import FitSummary
+from backend.fits.schemas import FitOut
 from frontend import identity, permission, text
 from frontend.client import NotThere
 from frontend.pages import PageName, link
@@ -20,7 +20,7 @@ class FitData:
     """As Markdown: why they cannot be fitted again; empty where they can."""
 
 
-def data_of(fit: FitSummary, access: Access) -> FitData:
+def data_of(fit: FitOut, access: Access) -> FitData:
     """A new fit is made where the dataset is, so there the user must be an editor.
 
     `access` is that to the fit's own project.

@@ -13,26 +13,16 @@ LARGEST_EXACT: Final = 2**53 - 1
 NOT_SET: Final = "not set"
 
 
-def draw_parameters(
-    schema: Schema,
-    defaults: Mapping[str, Any],
-    *,
-    key: str,
-    shown: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """One input per parameter, two in a row; answers those that differ from their defaults.
-
-    `shown` is what the inputs hold at first, where that is something else.
-    """
+def draw_parameters(schema: Schema, defaults: Mapping[str, Any], *, key: str) -> dict[str, Any]:
+    """One input per parameter, two in a row; answers those that differ from their defaults."""
     values: dict[str, Any] = {}
     properties: Mapping[str, Schema] = schema.get("properties", {})
     columns = st.columns(2) if len(properties) > 1 else [st.container()]
     for position, (name, raw) in enumerate(properties.items()):
         field = resolve(raw, schema)
-        default = defaults.get(name, field.get("default"))
-        first = default if shown is None else shown.get(name, default)
         with columns[position % len(columns)]:
-            value = _draw(name, field, first, key=f"{key}.{name}")
+            default = defaults.get(name, field.get("default"))
+            value = _draw(name, field, default, key=f"{key}.{name}")
         if value != default:
             values[name] = value
     return values

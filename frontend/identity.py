@@ -31,8 +31,6 @@ from frontend.client import (
     sign_in_by_link,
 )
 from frontend.datasets_client import DatasetsApi
-from frontend.fits_client import FitsApi
-from frontend.leaderboards_client import LeaderboardsApi
 from frontend.models_client import ModelsApi
 from frontend.operations_client import OperationsApi
 from frontend.projects_client import ProjectsApi
@@ -83,16 +81,6 @@ def api() -> Api:
 def datasets_api() -> DatasetsApi:
     """The same, with the calls about datasets."""
     return _calling(DatasetsApi)
-
-
-def fits_api() -> FitsApi:
-    """The same, with the calls about fits."""
-    return _calling(FitsApi)
-
-
-def leaderboards_api() -> LeaderboardsApi:
-    """The same, with the calls about leaderboards."""
-    return _calling(LeaderboardsApi)
 
 
 def models_api() -> ModelsApi:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import streamlit as st
 
 from backend.registry.schemas import CHAMPION, ModelOut, ModelVersionOut
-from frontend import identity, metrics, text
+from frontend import identity, text
 from frontend.dialogs import close_dialog, confirm_with_reason, is_open, open_dialog
 from frontend.fit_data import draw_dataset_of
 from frontend.model_aliases import draw_history, draw_other_aliases
@@ -66,8 +66,8 @@ def _draw_choice(numbers: list[int], selected: int | None) -> int:
 
 
 def _row(version: ModelVersionOut) -> dict[str, Any]:
-    leading = metrics.leading(version.metrics)
-    figures = {metrics.title(leading): version.metrics[leading]} if leading else {}
+    leading = next((name for name in text.LEADING_METRICS if name in version.metrics), None)
+    figures = {text.METRIC_TITLES[leading]: version.metrics[leading]} if leading else {}
     return {
         "Version": version.version,
         "Aliases": ", ".join(version.aliases),
@@ -169,11 +169,11 @@ def draw_metrics(columns: Mapping[str, Mapping[str, float]], *, judged: bool = T
     """A small table: one row per metric, one column each, and, if judged, which is better."""
     titles = list(columns)
     rows = []
-    for name in metrics.catalogue():
-        values = [figures.get(name) for figures in columns.values()]
+    for name, title in text.METRIC_TITLES.items():
+        values = [metrics.get(name) for metrics in columns.values()]
         if values[0] is None:
             continue
-        row = {"Metric": metrics.title(name)}
+        row = {"Metric": title}
         row.update(zip(titles, (text.number(value) for value in values), strict=True))
         if judged and len(values) > 1 and values[1] is not None:
             row["Better"] = _better(name, values[0], values[1], titles)
@@ -187,7 +187,7 @@ def draw_metrics(columns: Mapping[str, Mapping[str, float]], *, judged: bool = T
 def _better(name: str, first: float, second: float, titles: list[str]) -> str:
     if first == second:
         return "same"
-    return titles[0] if metrics.is_better(name, first, second) else titles[1]
+    return titles[0] if (first < second) is (name in text.LESS_IS_BETTER) else titles[1]
 
 
 def _draw_version(version: ModelVersionOut, champion: ModelVersionOut | None) -> None:

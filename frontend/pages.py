@@ -17,8 +17,6 @@ class PageName(StrEnum):
     NEW_FIT = "new"
     FITS = "fits"
     FIT = "fit"
-    LEADERBOARDS = "leaderboards"
-    LEADERBOARD = "leaderboard"
     DATASETS = "datasets"
     DATASET = "dataset"
     PROJECTS = "projects"

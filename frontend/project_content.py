@@ -6,11 +6,11 @@ from typing import Any, Final, TypeVar
 import streamlit as st
 
 from backend.datasets.schemas import DatasetOut
-from backend.fits.schemas import FitSummary
+from backend.fits.schemas import FitOut
 from backend.registry.schemas import CHAMPION, ModelOut
-from frontend import identity, metrics, text
+from frontend import identity, text
+from frontend.client import FitQuery
 from frontend.datasets_client import DatasetQuery
-from frontend.fits_client import FitQuery
 from frontend.models_client import ModelQuery
 from frontend.pages import PageName, go, link
 from frontend.permission import Access
@@ -18,7 +18,7 @@ from frontend.tables import clickable_table
 from frontend.uploads import FORMATS, draw_upload
 
 SHOWN: Final = 50
-Item = TypeVar("Item", DatasetOut, FitSummary, ModelOut)
+Item = TypeVar("Item", DatasetOut, FitOut, ModelOut)
 NUMBER: Final = st.column_config.NumberColumn(width=60, format="%d")
 NAME: Final = st.column_config.TextColumn(width=260)
 
@@ -42,7 +42,7 @@ def draw_content(access: Access) -> None:
         "Fits",
         project.fits,
         (PageName.FITS, PageName.FIT),
-        lambda: identity.fits_api().fits(FitQuery(project_id=number, limit=SHOWN)),
+        lambda: identity.api().fits(FitQuery(project_id=number, limit=SHOWN)),
         _fit_row,
         project_id=number,
     )
@@ -114,12 +114,12 @@ def _dataset_row(dataset: DatasetOut) -> dict[str, Any]:
     }
 
 
-def _fit_row(fit: FitSummary) -> dict[str, Any]:
+def _fit_row(fit: FitOut) -> dict[str, Any]:
     return {
         "No.": fit.id,
         "Name": fit.name,
         "State": fit.state.value,
-        "Result": metrics.with_spread(fit),
+        "Result": text.leading_metric(fit.metrics),
         "By": fit.created_by,
         "Started": text.ago(fit.created_at),
     }

@@ -3,31 +3,18 @@
 from datetime import timedelta
 
 from backend.datasets.profile_schemas import ProfileOut, VersionDiff
-from backend.fits.metric_schemas import MetricOut
-from backend.fits.schemas import EstimateOut, EstimatorOut, FitCreate
+from backend.fits.schemas import EstimatorOut
 from backend.serving.schemas import SchemaOut
 from frontend.caching import cached_per_user
+from frontend.client import Api
 from frontend.datasets_client import DatasetsApi
-from frontend.fits_client import FitsApi
 from frontend.models_client import ModelsApi
 
 
 @cached_per_user(ttl=timedelta(hours=1))
-def estimators(api: FitsApi) -> list[EstimatorOut]:
+def estimators(api: Api) -> list[EstimatorOut]:
     """The catalogue."""
     return api.estimators().items
-
-
-@cached_per_user(ttl=timedelta(hours=1))
-def metrics(api: FitsApi) -> list[MetricOut]:
-    """What fits are scored by."""
-    return api.metrics().items
-
-
-@cached_per_user(ttl=timedelta(minutes=1))
-def estimate(api: FitsApi, wanted: str) -> EstimateOut:
-    """How long a fit would take; `wanted` is its request as JSON."""
-    return api.estimate(FitCreate.model_validate_json(wanted))
 
 
 class _Unfinished(Exception):
@@ -66,7 +53,7 @@ def version_diff(api: DatasetsApi, dataset_id: int, before: int, after: int) -> 
 
 
 @cached_per_user(ttl=timedelta(hours=1))
-def plot_texts(api: FitsApi, fit_id: int, kind: str) -> tuple[str, str, str, str]:
+def plot_texts(api: Api, fit_id: int, kind: str) -> tuple[str, str, str, str]:
     """Title, verdict, advice and description of a plot; a finished fit's never change."""
     plot = api.plot(fit_id, kind)
     return plot.title, plot.verdict, plot.advice, plot.alt

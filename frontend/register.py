@@ -6,7 +6,7 @@ from typing import Final
 
 import streamlit as st
 
-from backend.fits.schemas import FitSummary
+from backend.fits.schemas import FitOut
 from backend.registry.schemas import ModelOut, ModelVersionOut
 from frontend import identity, text
 from frontend.client import ApiError, NotThere, SignedOut
@@ -36,7 +36,7 @@ class Registration:
         return self.versions[0][0].name if self.versions else ""
 
 
-def read_registration(fit: FitSummary) -> Registration:
+def read_registration(fit: FitOut) -> Registration:
     """Asked anew in each run."""
     if fit.state.value != "succeeded":
         return Registration()
@@ -59,7 +59,7 @@ def _versions(api: ModelsApi, model: ModelOut) -> list[ModelVersionOut]:
         return []
 
 
-def draw_registration(fit: FitSummary, registration: Registration, *, may_edit: bool) -> None:
+def draw_registration(fit: FitOut, registration: Registration, *, may_edit: bool) -> None:
     """A link to the model that the fit is a version of, or the button that makes it one."""
     for model, version in registration.versions:
         link(PageName.MODEL, f"Version {version} of model {text.plain(model.name)}", id=model.id)
@@ -71,16 +71,16 @@ def draw_registration(fit: FitSummary, registration: Registration, *, may_edit: 
         _register(fit, list(registration.models))
 
 
-def is_registering(fit: FitSummary) -> bool:
+def is_registering(fit: FitOut) -> bool:
     """Whether the dialog is open."""
     return is_open(_dialog(fit))
 
 
-def _dialog(fit: FitSummary) -> str:
+def _dialog(fit: FitOut) -> str:
     return f"register.{fit.id}"
 
 
-def _fitting_models(api: ModelsApi, fit: FitSummary) -> list[ModelOut]:
+def _fitting_models(api: ModelsApi, fit: FitOut) -> list[ModelOut]:
     """The models that the fit may be a version of."""
     query = ModelQuery(project_id=fit.project_id, limit=MOST_MODELS)
     return [
@@ -89,7 +89,7 @@ def _fitting_models(api: ModelsApi, fit: FitSummary) -> list[ModelOut]:
 
 
 @st.dialog("Register as model", on_dismiss=close_dialog)
-def _register(fit: FitSummary, models: list[ModelOut]) -> None:
+def _register(fit: FitOut, models: list[ModelOut]) -> None:
     with errors_shown("register"):
         st.caption("A version never changes. Its files, rows and figures stay as they are now.")
         as_version = False
@@ -108,7 +108,7 @@ def _register(fit: FitSummary, models: list[ModelOut]) -> None:
             _draw_new_model(fit)
 
 
-def _draw_new_version(fit: FitSummary, models: list[ModelOut]) -> None:
+def _draw_new_version(fit: FitOut, models: list[ModelOut]) -> None:
     names = {model.id: model.name for model in models}
     model_id = st.selectbox(
         "Model", list(names), format_func=lambda number: names[number], key="register.model"
@@ -126,7 +126,7 @@ def _draw_new_version(fit: FitSummary, models: list[ModelOut]) -> None:
     _leave_for(model_id, f"Fit {fit.id} is version {version.version}.", version.version)
 
 
-def _draw_new_model(fit: FitSummary) -> None:
+def _draw_new_model(fit: FitOut) -> None:
     name = st.text_input("Name", value=fit.target, max_chars=200, key="register.name")
     if not st.button("Register", type="primary", key="register.new"):
         return

@@ -11,7 +11,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from backend.registry.schemas import CHAMPION, ModelOut, ModelVersionOut
 from backend.retraining.schemas import PolicyOut, RetrainingOut, RetrainRequest
-from frontend import identity, metrics, text
+from frontend import identity, text
 from frontend.client import ApiError, SignedOut
 from frontend.datasets_client import DatasetQuery
 from frontend.dialogs import done
@@ -110,16 +110,14 @@ def _draw_dataset(usual: int, *, key: str) -> int:
 
 
 def _draw_gate(champion: ModelVersionOut, known: PolicyOut | None, *, key: str) -> dict[str, Any]:
-    catalogue = metrics.catalogue()
-    titles = {name: metrics.title(name) for name in catalogue if name in champion.metrics}
-    names = list(titles)
+    names = [name for name in text.METRIC_TITLES if name in champion.metrics]
     usual = known.metric if known and known.metric in names else None
     with st.container(horizontal=True, vertical_alignment="bottom"):
         metric = st.selectbox(
             "Better by",
             names,
             index=names.index(usual) if usual else 0,
-            format_func=lambda name: titles[name],
+            format_func=lambda name: text.METRIC_TITLES[name],
             key=f"{key}.metric",
             width=240,
         )

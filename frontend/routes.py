@@ -8,6 +8,7 @@ import hashlib
 import re
 import time
 from collections import OrderedDict
+from collections.abc import AsyncIterator
 from html import escape
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
@@ -22,7 +23,6 @@ from backend.audit.schemas import AuditFilter
 from frontend.claims import claims
 from frontend.client import BASE, TIMEOUT
 from frontend.predictions import predicted_files
-from frontend.relays import passed_content, passed_headers
 from frontend.settings import DashboardSettings
 
 PREFIX: Final = "/goodfit"
@@ -32,6 +32,7 @@ TICKET: Final = re.compile(r"[A-Za-z0-9_-]{1,500}")
 PLOT_OPTIONS: Final = ("theme", "width", "height", "dpi")
 AUDIT_FILTERS: Final = tuple(AuditFilter.__dataclass_fields__)
 DOWNLOAD_FORMATS: Final = ("original", "csv", "parquet")
+PASSED_HEADERS: Final = ("etag", "content-length", "content-disposition")
 KEPT_TOKENS: Final = 1_000
 TOKEN_SECONDS: Final = 60.0
 NO_STORE: Final = {"Cache-Control": "no-store"}
@@ -106,7 +107,6 @@ class Bridge:
             Route(f"{PREFIX}/session", self.set_cookie, methods=["POST"]),
             Route(f"{PREFIX}/signout", self.delete_cookie, methods=["POST"]),
             Route(f"{PREFIX}/plots/{{fit_id:int}}/{{kind}}.png", self.plot),
-            Route(f"{PREFIX}/fits/{{fit_id:int}}/script", self.script),
             Route(f"{PREFIX}/datasets/{{dataset_id:int}}/{{version:int}}", self.download),
             Route(f"{PREFIX}/datasets/{{dataset_id:int}}/{{version:int}}/recipe", self.recipe),
             Route(
@@ -195,14 +195,12 @@ class Bridge:
             return _picture(NO_SERVER, 503)
         if answer.status_code == httpx.codes.NOT_MODIFIED:
             await answer.aclose()
-            return Response(status_code=304, headers=passed_headers(answer))
+            return Response(status_code=304, headers=_passed(answer))
         if answer.is_error:
             await answer.aclose()
             text = NO_SERVER if answer.is_server_error else absent
             return _picture(text, answer.status_code)
-        return StreamingResponse(
-            passed_content(answer), headers=passed_headers(answer), media_type="image/png"
-        )
+        return StreamingResponse(_content(answer), headers=_passed(answer), media_type="image/png")
 
     async def download(self, request: Request) -> Response:
         """A dataset's version as it was sent, or as CSV or Parquet."""
@@ -225,18 +223,6 @@ class Bridge:
             page=f"/dataset?id={dataset_id}",
             absent=f"No dataset {dataset_id}, or it is not shared with you.",
             name=name,
-        )
-
-    async def script(self, request: Request) -> Response:
-        """A program that reproduces a fit."""
-        fit_id = request.path_params["fit_id"]
-        return await self._file(
-            request,
-            f"/fits/{fit_id}/script",
-            params={},
-            page=f"/fit?id={fit_id}",
-            absent=f"No script of fit {fit_id}, or it is not shared with you.",
-            name=f"fit_{fit_id}.py",
         )
 
     async def audit(self, request: Request) -> Response:
@@ -272,9 +258,9 @@ class Bridge:
             text = NO_SERVER if answer.is_server_error else absent
             return Response(text, answer.status_code, headers=NO_STORE, media_type="text/plain")
         named = {"content-disposition": f'attachment; filename="{name}"'} if name else {}
-        headers = {**named, **passed_headers(answer)}
+        headers = {**named, **_passed(answer)}
         return StreamingResponse(
-            passed_content(answer), headers=headers, media_type="application/octet-stream"
+            _content(answer), headers=headers, media_type="application/octet-stream"
         )
 
     async def predictions(self, request: Request) -> Response:
@@ -396,3 +382,16 @@ def _require_service(answer: httpx.Response) -> None:
 
 def _cookie_key(cookie: str) -> str:
     return hashlib.sha256(cookie.encode()).hexdigest()
+
+
+def _passed(answer: httpx.Response) -> dict[str, str]:
+    kept = {name: answer.headers[name] for name in PASSED_HEADERS if name in answer.headers}
+    return {**kept, "Cache-Control": "private, max-age=0, must-revalidate", "Vary": "Cookie"}
+
+
+async def _content(answer: httpx.Response) -> AsyncIterator[bytes]:
+    try:
+        async for piece in answer.aiter_bytes():
+            yield piece
+    finally:
+        await answer.aclose()

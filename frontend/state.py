@@ -16,8 +16,6 @@ from backend.accounts.schemas import LinkInfo, SignInOptions, UserOut
 from backend.datasets.recipe_schemas import RecipeOut
 from backend.datasets.schemas import DownloadFormat
 from backend.datasets.usage_schemas import LinkOut
-from backend.fits.result_schemas import EventOut
-from backend.fits.schemas import FitSummary
 from backend.serving.schemas import PredictOut
 from frontend.client import ApiError, RefreshGuard, Tokens
 
@@ -124,23 +122,6 @@ class Replay:
 
 
 @dataclass(frozen=True)
-class Listed:
-    """The rows of a list as they stand while somebody reads them, and what they answer."""
-
-    query: str
-    fits: tuple[FitSummary, ...]
-
-
-@dataclass(frozen=True)
-class FitLog:
-    """What a fit told so far, as far as it was read; the last lines of it."""
-
-    fit_id: int
-    last_id: int
-    events: tuple[EventOut, ...]
-
-
-@dataclass(frozen=True)
 class Shared:
     """Who was let in by the open dialog, and where they find what was shared."""
 
@@ -212,15 +193,7 @@ class SessionState:
     upload_salt = _Entry[str](str)
     run_key = _Entry[str](str)
     deeds = _Entry[tuple[Deed, ...]](tuple)
-    # Those that are ticked in the list of fits.
-    ticked_fits = _Entry[tuple[int, ...]](tuple)
-    # The rows of that list while they are read, and the pages before it by their cursors.
-    listed_fits = _Entry[Listed | None](lambda: None)
-    fit_pages = _Entry[tuple[str, ...]](tuple)
-    fit_log = _Entry[FitLog | None](lambda: None)
-    edited_notes = _Entry[int | None](lambda: None)
-    selected_leaderboard = _Entry[int | None](lambda: None)
-    selected_ranked = _Entry[int | None](lambda: None)
+    selected_fit = _Entry[int | None](lambda: None)
     selected_project = _Entry[int | None](lambda: None)
     selected_dataset = _Entry[int | None](lambda: None)
     selected_trash = _Entry[int | None](lambda: None)

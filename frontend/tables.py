@@ -27,11 +27,12 @@ def clickable_table(
     `placeholder` stands where a cell is None.
     """
     positions = [ids.index(selected)] if selected in ids else []
+    digest = hashlib.sha256(repr(ids).encode()).hexdigest()[:16]
     shown = st.dataframe(
         [dict(row) for row in rows],
         hide_index=True,
         column_config=dict(columns),
-        key=table_key(key, ids),
+        key=f"{key}.{digest}",
         on_select="rerun",
         selection_mode="single-row",
         selection_default={"selection": {"rows": positions}},
@@ -40,34 +41,6 @@ def clickable_table(
     )
     chosen = [position for position in shown["selection"]["rows"] if position < len(ids)]
     return ids[chosen[0]] if chosen else None
-
-
-def tickable_table(
-    rows: Sequence[Mapping[str, Any]],
-    *,
-    ids: Sequence[int],
-    ticked: Sequence[int],
-    key: str,
-    columns: Mapping[str, Any],
-    alt: str,
-) -> tuple[int, ...]:
-    """Draws a table of which several rows may be ticked; answers their ids."""
-    shown = st.dataframe(
-        [dict(row) for row in rows],
-        hide_index=True,
-        column_config=dict(columns),
-        key=table_key(key, ids),
-        on_select="rerun",
-        selection_mode="multi-row",
-        selection_default={"selection": {"rows": [ids.index(one) for one in ticked if one in ids]}},
-        alt=alt,
-    )
-    return tuple(ids[position] for position in shown["selection"]["rows"] if position < len(ids))
-
-
-def table_key(key: str, ids: Sequence[int]) -> str:
-    """Of the widget of a table with these rows."""
-    return f"{key}.{hashlib.sha256(repr(list(ids)).encode()).hexdigest()[:16]}"
 
 
 def table_time(moment: datetime | None, zone: tzinfo = UTC) -> datetime | None:

@@ -1,12 +1,29 @@
 """How values are written on every page: numbers, times, sizes, and text that users gave."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Final
 
 SIGNIFICANT_DIGITS: Final = 4
 LARGEST_PLAIN: Final = 1e9
 SMALLEST_PLAIN: Final = 1e-4
+METRIC_TITLES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "r2": "R²",
+        "rmse": "RMSE",
+        "mae": "Mean absolute error",
+        "median_absolute_error": "Median absolute error",
+        "accuracy": "Accuracy",
+        "balanced_accuracy": "Balanced accuracy",
+        "f1_macro": "F1 (macro)",
+        "roc_auc": "ROC AUC",
+        "log_loss": "Log loss",
+    }
+)
+LESS_IS_BETTER: Final = frozenset({"rmse", "mae", "median_absolute_error", "log_loss"})
+LEADING_METRICS: Final = ("r2", "accuracy")
 _PUNCTUATION: Final = re.compile(r"([!-/:-@\[-`{-~])")
 _STEPS: Final = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
 _HALF_A_MINUTE: Final = 30.0
@@ -102,6 +119,14 @@ def size(count: int) -> str:
             return f"{value:.3g} {unit}"
         value /= 1_000
     return f"{value:.3g} {_BYTES[-1]}"
+
+
+def leading_metric(metrics: Mapping[str, float]) -> str:
+    """The one metric that stands for a fit in a list."""
+    for name in LEADING_METRICS:
+        if name in metrics:
+            return f"{METRIC_TITLES[name]} {number(metrics[name])}"
+    return ""
 
 
 def client_name(user_agent: str | None) -> str:

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import streamlit as st
 
-from backend.fits.schemas import FitSummary
+from backend.fits.schemas import FitOut
 from frontend import identity, text
 from frontend.client import ApiError, NotThere, Refused, SignedOut, Unreachable
 from frontend.routes import PREFIX
@@ -70,12 +70,12 @@ def show_problems(error: ApiError) -> None:
     st.error("\n".join(f"- {text.plain(problem)}" for problem in error.fields.values()))
 
 
-def state_badge(fit: FitSummary) -> None:
+def state_badge(fit: FitOut) -> None:
     """A fit's state as a word in its colour."""
     st.badge(fit.state.value, color=STATE_COLORS[fit.state.value])
 
 
-def is_unfinished(fit: FitSummary) -> bool:
+def is_unfinished(fit: FitOut) -> bool:
     """Whether the fit still waits or runs."""
     return fit.state.value in UNFINISHED
 

@@ -1,9 +1,7 @@
 """One embedded Postgres per test process, its schema built by Alembic; each test rolls back."""
 
-import functools
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -25,49 +23,18 @@ from backend.settings import DatabaseSettings, SecretSettings, Settings
 from backend.stack.postgres import EmbeddedPostgres
 from backend.tables import AuditEvent, User
 
-pytest_plugins = ("tests.live",)
-
 PASSWORD = "correct horse battery"
 # The product's own hashes are dear on purpose; a hash says itself how dear it is.
 CHEAP_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 DATA = Path(__file__).parent / "data"
-Sessions = async_sessionmaker[AsyncSession]
 SignIn = Callable[..., Awaitable[httpx.AsyncClient]]
 Person = Callable[[str], Awaitable[httpx.AsyncClient]]
-TESTS = Path(__file__).parent
-# Their tests share a running product, which takes long to start: one process does them all, and
-# before the others, so that no process stands idle in the end.
-STARTING_MUCH = ("tracking", "browser", "live", "stack", "faults", "operations", "core")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file, and of what starts much, stay together and share what they started."""
-    order = {name: place for place, name in enumerate(STARTING_MUCH)}
-    items.sort(key=lambda item: order.get(_started(item), len(order)))
-    for item in items:
-        started = _started(item)
-        group = started if started in order else item.path.relative_to(TESTS).as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
-def _started(item: pytest.Item) -> str:
-    """The fixture that all tests share, or else the folder."""
-    named = getattr(item, "fixturenames", ())
-    return "live" if "live" in named else item.path.relative_to(TESTS).parts[0]
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what tests recorded as `shown`, also where they passed."""
-    reports = [report for found in terminalreporter.stats.values() for report in found]
-    calls = [report for report in reports if getattr(report, "when", None) == "call"]
-    for line in [text for call in calls for key, text in call.user_properties if key == "shown"]:
-        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     server = EmbeddedPostgres(
-        tmp_path_factory.mktemp("postgres"), databases=("pristine",), durable=False
+        tmp_path_factory.mktemp("postgres"), databases=("goodfit",), durable=False
     )
     server.start()
     yield server
@@ -88,26 +55,11 @@ def make_settings(url: str, home: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def make_database(
-    postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Settings]:
-    """Settings of a new, empty database at head: a copy of one to which nobody connects."""
-    upgrade(make_settings(postgres.url("pristine"), tmp_path_factory.mktemp("pristine")))
-
-    def make(name: str) -> Settings:
-        unique = f"{name}_{secrets.token_hex(4)}"
-        with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{unique}" TEMPLATE pristine'.encode())
-        return make_settings(postgres.url(unique), Path(tmp_path_factory.mktemp(name)))
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def settings(make_database: Callable[[str], Settings]) -> Settings:
-    made = make_database("goodfit")
+def settings(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    made = make_settings(postgres.url("goodfit"), tmp_path_factory.mktemp("home"))
+    upgrade(made)
     # One MLflow serves all tests, and knows fits by number: apart from those that tests make up.
-    with psycopg.connect(made.database.url.get_secret_value(), autocommit=True) as connection:
+    with psycopg.connect(postgres.url("goodfit"), autocommit=True) as connection:
         connection.execute("ALTER TABLE fits ALTER COLUMN id RESTART WITH 10000000")
     return made
 
@@ -123,8 +75,8 @@ async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
-@asynccontextmanager
-async def undone_sessions(engine: AsyncEngine) -> AsyncIterator[Sessions]:
+@pytest.fixture
+async def sessions(engine: AsyncEngine) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
     """Sessions inside one outer transaction, so that a rollback of the code stays its own."""
     async with engine.connect() as connection:
         outer = await connection.begin()
@@ -132,12 +84,6 @@ async def undone_sessions(engine: AsyncEngine) -> AsyncIterator[Sessions]:
             connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
         )
         await outer.rollback()
-
-
-@pytest.fixture
-async def sessions(engine: AsyncEngine) -> AsyncIterator[Sessions]:
-    async with undone_sessions(engine) as made:
-        yield made
 
 
 @pytest.fixture(scope="session")
@@ -148,7 +94,7 @@ async def started_app(settings: Settings) -> AsyncIterator[FastAPI]:
 
 
 @pytest.fixture
-def app(started_app: FastAPI, sessions: Sessions) -> FastAPI:
+def app(started_app: FastAPI, sessions: async_sessionmaker[AsyncSession]) -> FastAPI:
     started_app.state.sessions = started_app.state.read_sessions = sessions
     return started_app
 
@@ -160,38 +106,39 @@ async def anonymous(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def add_person(
-    sessions: Sessions,
-    username: str,
-    role: Role = Role.MEMBER,
-    password_hash: str = CHEAP_HASH,
-) -> User:
-    async with sessions() as session:
-        user = User(
-            username=username,
-            username_key=name_key(username),
-            role=role.value,
-            password_hash=password_hash,
-        )
-        await users.add_user(session, user)
-        await session.commit()
-    return user
+@pytest.fixture
+async def make_user(
+    sessions: async_sessionmaker[AsyncSession],
+) -> Callable[..., Awaitable[User]]:
+    async def make(
+        username: str, role: Role = Role.MEMBER, password_hash: str = CHEAP_HASH
+    ) -> User:
+        async with sessions() as session:
+            user = User(
+                username=username,
+                username_key=name_key(username),
+                role=role.value,
+                password_hash=password_hash,
+            )
+            await users.add_user(session, user)
+            await session.commit()
+        return user
+
+    return make
 
 
 @pytest.fixture
-async def make_user(sessions: Sessions) -> Callable[..., Awaitable[User]]:
-    return functools.partial(add_person, sessions)
-
-
-@asynccontextmanager
-async def signing_in(app: FastAPI, sessions: Sessions) -> AsyncIterator[SignIn]:
+async def sign_in(
+    app: FastAPI,
+    make_user: Callable[..., Awaitable[User]],
+) -> AsyncIterator[SignIn]:
     """Makes the user where needed and answers a client that carries its access token."""
     clients: list[httpx.AsyncClient] = []
     known: set[str] = set()
 
     async def make(username: str, role: Role = Role.MEMBER) -> httpx.AsyncClient:
         if username not in known:
-            await add_person(sessions, username, role)
+            await make_user(username, role)
             known.add(username)
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         client = httpx.AsyncClient(transport=transport, base_url="http://test")
@@ -208,23 +155,21 @@ async def signing_in(app: FastAPI, sessions: Sessions) -> AsyncIterator[SignIn]:
         await client.aclose()
 
 
-@pytest.fixture
-async def sign_in(app: FastAPI, sessions: Sessions) -> AsyncIterator[SignIn]:
-    async with signing_in(app, sessions) as made:
-        yield made
-
-
 @pytest.fixture(scope="module")
-def committed(make_database: Callable[[str], Settings]) -> Settings:
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A database in which tests really commit."""
-    made = make_database("parallel")
-    create_admin(made, "root", PASSWORD)
-    return made
+    home = tmp_path_factory.mktemp("parallel")
+    server = EmbeddedPostgres(home / "postgres", databases=("parallel",), durable=False)
+    server.start()
+    settings = make_settings(server.url("parallel"), home)
+    upgrade(settings)
+    create_admin(settings, "root", PASSWORD)
+    yield settings
+    server.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 async def real(committed: Settings) -> AsyncIterator[FastAPI]:
-    """The application over it; the processes that read tables stay warm from test to test."""
     app = create_app(committed)
     async with app.router.lifespan_context(app):
         yield app

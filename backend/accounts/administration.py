@@ -15,7 +15,7 @@ from backend.core.audit import Action, about, record
 from backend.core.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from backend.core.security import name_key
 from backend.settings import Settings
-from backend.tables import ApiToken, ExternalIdentity, FitStar, User
+from backend.tables import ApiToken, ExternalIdentity, User
 
 # Held while administrators become fewer: two last ones must not remove each other.
 ADMINISTRATORS_LOCK: Final = 7_013_003
@@ -174,8 +174,6 @@ async def remove_user(
         .values(revoked_at=func.now())
     )
     await session.execute(delete(ExternalIdentity).where(ExternalIdentity.user_id == user.id))
-    # Marks that nobody else ever saw.
-    await session.execute(delete(FitStar).where(FitStar.user_id == user.id))
     record(session, viewer, Action.USER_DELETED, about(user))
 
 

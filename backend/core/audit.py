@@ -19,7 +19,6 @@ from backend.tables import (
     AuditEvent,
     Dataset,
     Fit,
-    Leaderboard,
     Model,
     Project,
     Retraining,
@@ -38,7 +37,6 @@ OBJECT_TYPES: Final[Mapping[type[Table], str]] = MappingProxyType(
         Project: "project",
         Dataset: "dataset",
         Fit: "fit",
-        Leaderboard: "leaderboard",
         Model: "model",
         Retraining: "retraining",
     }

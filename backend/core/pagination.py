@@ -42,8 +42,7 @@ class PageRequest:
     sort: str
 
 
-def query_problem(name: str, msg: str) -> Unprocessable:
-    """A 422 about one part of the query."""
+def _query_problem(name: str, msg: str) -> Unprocessable:
     return Unprocessable(msg, errors=[FieldProblem(loc=["query", name], msg=msg, type="value")])
 
 
@@ -78,10 +77,10 @@ class CursorSigner:
             raw = b""
         signature, payload = raw[:SIGNATURE_BYTES], raw[SIGNATURE_BYTES:]
         if not payload or not self._is_ours(signature, payload):
-            raise query_problem("cursor", "this cursor was not made by this server")
+            raise _query_problem("cursor", "this cursor was not made by this server")
         made_for, value, row_id = json.loads(payload)
         if made_for != sort:
-            raise query_problem("cursor", f"this cursor belongs to the sort order {made_for!r}")
+            raise _query_problem("cursor", f"this cursor belongs to the sort order {made_for!r}")
         return value, row_id
 
 
@@ -112,7 +111,7 @@ async def fetch_page(
     down = page.sort.startswith("-")
     key = keys.get(page.sort.removeprefix("-"))
     if key is None:
-        raise query_problem("sort", f"sort must be one of {', '.join(sorted(keys))}, or -name")
+        raise _query_problem("sort", f"sort must be one of {', '.join(sorted(keys))}, or -name")
     if page.cursor is not None:
         value, row_id = signer.decode(page.cursor, page.sort)
         if isinstance(value, str) and key.column.type.python_type is datetime:

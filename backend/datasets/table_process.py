@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from backend.core.errors import AppError
 from backend.core.logs import bind_request, configure_logging
 from backend.datasets.workspaces import DiskFull, tells_full_disk
-from backend.jobs.sandbox import die_with_parent
+from backend.jobs.children import die_with_parent
 from backend.storage.blobs import find_missing
 
 PRELOADED: Final = ("backend.datasets.contents", "backend.datasets.cleaning")

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import tempfile
 import time
 from contextlib import ExitStack
 from datetime import timedelta
@@ -16,10 +17,8 @@ from backend.datasets.files import hold_files
 from backend.datasets.profile_attempts import ProfileClaim
 from backend.datasets.profile_queue import PROFILE_VERSION, ProfilePayload
 from backend.jobs.children import ChildDied, ChildFailed, ChildTookTooLong, Work
-from backend.jobs.folders import work_folder
 from backend.jobs.registry import WorkerContext, periodic, task
 from backend.jobs.retry import try_again, wait_before
-from backend.jobs.sandbox import Bounds
 from backend.storage.blobs import BlobMissing
 
 _log = logging.getLogger(__name__)
@@ -95,7 +94,8 @@ async def _fail(context: WorkerContext, held: ProfileClaim, message: str) -> Non
 
 
 async def _run(context: WorkerContext, held: ProfileClaim) -> None:
-    with work_folder("profile") as folder, ExitStack() as stack:
+    with tempfile.TemporaryDirectory(prefix="goodfit-profile-") as name, ExitStack() as stack:
+        folder = Path(name)
         profile = folder / "profile.json"
         stored = context.blobs.local(held.parquet_sha256, folder)
         table = await asyncio.to_thread(stack.enter_context, stored)
@@ -121,10 +121,12 @@ async def _compute(
         "digest": held.wants_digest,
     }
     progress = _Progress(context, held)
+    work = Work(PROFILE_PROGRAM, request, niceness=NICENESS)
     # One table must not keep all others waiting.
-    bounds = Bounds(seconds=context.settings.uploads.max_seconds)
-    work = Work(PROFILE_PROGRAM, request, niceness=NICENESS, bounds=bounds)
-    answer = await context.children.run_watched(work, progress.report, progress.watch)
+    limit = context.settings.uploads.max_seconds
+    answer = await context.children.run_watched(
+        work, progress.report, progress.watch, limit_seconds=limit
+    )
     digest: str | None = answer.get("content_digest")
     return digest
 

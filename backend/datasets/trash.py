@@ -19,7 +19,7 @@ from backend.datasets.usage import Champions, find_champions, find_uses
 from backend.datasets.usage_schemas import UsageOut
 from backend.projects.service import owned_project, require_editor
 from backend.storage.blobs import BlobStore
-from backend.tables import Dataset, DatasetVersion, Fit, ModelVersion, Reproduction, Retraining
+from backend.tables import Dataset, DatasetVersion, Fit, ModelVersion, Retraining
 
 UNFINISHED = ("queued", "running")
 NAMED_AT_MOST = 5
@@ -146,8 +146,10 @@ async def purge_dataset(
 async def _require_unused(session: AsyncSession, dataset_id: int) -> None:
     """Refuse while a fit learns from it, is kept from its rows, or is compared on them."""
     tables = select(DatasetVersion.parquet_sha256).where(DatasetVersion.dataset_id == dataset_id)
-    reads = or_(Fit.dataset_id == dataset_id, Fit.withheld["table"].astext.in_(tables))
-    fits = select(func.count()).where(Fit.state.in_(UNFINISHED), reads)
+    fits = select(func.count()).where(
+        Fit.state.in_(UNFINISHED),
+        or_(Fit.dataset_id == dataset_id, Fit.withheld["table"].astext.in_(tables)),
+    )
     champion = and_(
         ModelVersion.model_id == Retraining.model_id,
         ModelVersion.version == Retraining.champion_version,
@@ -159,14 +161,7 @@ async def _require_unused(session: AsyncSession, dataset_id: int) -> None:
         .join(Fit, Fit.id == ModelVersion.fit_id)
         .where(Retraining.state.in_(UNFINISHED), Fit.dataset_id == dataset_id)
     )
-    repeated = (
-        select(func.count())
-        .select_from(Reproduction)
-        .join(Fit, Fit.id == Reproduction.fit_id)
-        .where(Reproduction.state.in_(UNFINISHED), reads)
-    )
-    asked = ((fits, "fits"), (compared, "retrainings"), (repeated, "reproductions"))
-    for statement, what in asked:
+    for statement, what in ((fits, "fits"), (compared, "retrainings")):
         count = (await session.execute(statement)).scalar_one()
         if count:
             raise DatasetInUse(

@@ -1,15 +1,12 @@
 """The catalogue of estimators over HTTP."""
 
-from typing import Annotated, Literal
-
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from backend.accounts.dependencies import ViewerDep
 from backend.core.errors import Absent
 from backend.fits.schemas import EstimatorList, EstimatorOut
 from backend.science.catalogue import ESTIMATORS
 from backend.science.extras import install_command
-from backend.science.spec import Task
 
 router = APIRouter(prefix="/estimators", tags=["fits"])
 
@@ -27,29 +24,13 @@ def _estimator_out(name: str) -> EstimatorOut:
         install=install_command(spec.requires) if spec.requires else None,
         params_schema=spec.Params.model_json_schema(),
         defaults=spec.Params().model_dump(mode="json"),
-        presets={name: dict(params) for name, params in spec.presets.items()},
-        search_space=spec.search_space,
-        has_coefficients=spec.has_coefficients,
-        takes_weights=spec.takes_weights,
-        most_rows=spec.most_rows,
     )
 
 
 @router.get("")
-async def list_estimators(
-    _viewer: ViewerDep,
-    task: Annotated[Task | None, Query(description="Only those that do it")] = None,
-    data: Annotated[
-        Literal["table", "image"] | None, Query(description="Only those that learn from it")
-    ] = None,
-) -> EstimatorList:
+async def list_estimators(_viewer: ViewerDep) -> EstimatorList:
     """What can be fitted, each with the JSON Schema of its parameters."""
-    names = [
-        name
-        for name, spec in sorted(ESTIMATORS.items())
-        if (task is None or task in spec.tasks) and (data is None or data == spec.data)
-    ]
-    return EstimatorList(items=[_estimator_out(name) for name in names])
+    return EstimatorList(items=[_estimator_out(name) for name in sorted(ESTIMATORS)])
 
 
 @router.get("/{name}")

@@ -3,18 +3,16 @@
 from pathlib import Path
 from typing import Any, Final
 
-from backend.fits.claiming import Claim
+from backend.fits.attempts import Claim
 from backend.storage.blobs import BlobStore
 
 # Files that a fit leaves in its folder, by the name under which they are stored.
 ARTIFACTS: Final = {
     "model": "model.joblib",
     "holdout": "holdout.parquet",
-    "split": "split.parquet",
     "plots": "plots.json",
     "coefficients": "coefficients.json",
     "input_example": "input_example.json",
-    "script": "script.py",
 }
 
 
@@ -22,16 +20,11 @@ def fetch_request(blobs: BlobStore, held: Claim, folder: Path) -> dict[str, Any]
     """What the fit's process is asked, with every file that it names in the folder."""
     table = folder / "table.parquet"
     blobs.fetch(held.parquet_sha256, table)
-    split = None
-    if held.split_sha256 is not None:
-        split = folder / "given-split.parquet"
-        blobs.fetch(held.split_sha256, split)
     return {
         "spec": held.spec,
         "columns": held.columns,
         "table": str(table),
         "folder": str(folder),
-        "split": None if split is None else str(split),
         "withheld": None
         if held.withheld is None
         else _fetch_withheld(blobs, held.withheld, folder),

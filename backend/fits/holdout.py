@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from backend.fits.result_schemas import ResidualPage, ResidualRow
+from backend.fits.schemas import ResidualPage, ResidualRow
 from backend.storage.blobs import BlobStore
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.core import audit
@@ -12,7 +12,7 @@ from backend.core.errors import Conflict
 from backend.fits.service import enqueue_tracking
 from backend.fits.states import FINAL_STATES, FitState
 from backend.projects.service import require_both_owned
-from backend.tables import Fit, FitMetric, Model, ModelVersion
+from backend.tables import Fit, Model, ModelVersion
 
 
 class PartOfModel(Conflict):
@@ -58,9 +58,6 @@ async def take_along(
     for fit in fits:
         details = {"from": fit.project_id, "to": project_id}
         fit.project_id = project_id
-        await session.execute(
-            update(FitMetric).where(FitMetric.fit_id == fit.id).values(project_id=project_id)
-        )
         fit.tracking = "pending"
         fit.mlflow_run_id = fit.mlflow_experiment_id = None
         audit.record(session, viewer, Action.FIT_MOVED, about(fit), details=details)

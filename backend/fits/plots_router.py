@@ -14,7 +14,7 @@ from backend.core.errors import Absent
 from backend.core.etag import matches
 from backend.core.schemas import Id
 from backend.fits import results, service
-from backend.fits.result_schemas import PlotList, PlotOut, PlotSummary, Theme
+from backend.fits.schemas import PlotList, PlotOut, PlotSummary, Theme
 from backend.rendering import PlotFormat, plot_etag
 from backend.tables import Fit
 

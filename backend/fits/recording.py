@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import tempfile
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +18,6 @@ from backend.core.db import transaction
 from backend.fits import attempts
 from backend.fits.repository import FitRepository
 from backend.fits.withdrawing import recording_lock
-from backend.jobs.folders import work_folder
 from backend.jobs.registry import WorkerContext
 from backend.jobs.retry import LONGEST_WAIT, try_again
 from backend.projects.mirroring import Readership, project_readers, share_again
@@ -28,9 +28,6 @@ from backend.tracking.port import FitRecord, RecordedRun
 
 _log = logging.getLogger(__name__)
 RECORD_PROGRAM: Final = "backend.tracking.mlflow:record_request"
-# Of the request, beside what every fit has; those of earlier releases have none of it.
-DESCRIBED: Final = ("preprocessing", "target_transform", "class_weight", "weights", "search")
-LONGEST_TEXT: Final = 500
 # Until what was moved is withdrawn, which a chore does every second.
 MOMENT: Final = timedelta(seconds=1)
 
@@ -54,8 +51,8 @@ async def record(context: WorkerContext, fit_id: int) -> None:
 
 
 async def _record(context: WorkerContext, fit_id: int) -> None:
-    with work_folder("track") as folder:
-        prepared = await prepare_record(context, fit_id, folder)
+    with tempfile.TemporaryDirectory(prefix="goodfit-track-") as name:
+        prepared = await prepare_record(context, fit_id, Path(name))
         if prepared is None:
             return
         content = {"record": prepared.told.model_dump(mode="json")}
@@ -105,30 +102,6 @@ async def prepare_record(context: WorkerContext, fit_id: int, folder: Path) -> P
     return Prepared(told, readers, fit.moves)
 
 
-def _params(fit: Fit) -> dict[str, Any]:
-    """What was asked, and of a search what it chose."""
-    spec = fit.spec
-    described = {name: spec[name] for name in DESCRIBED if spec.get(name) is not None}
-    return {
-        "estimator": fit.estimator,
-        "target": fit.target,
-        "features": ", ".join(fit.features or []),
-        "seed": spec["seed"],
-        **{f"validation.{name}": value for name, value in spec["validation"].items()},
-        **{name: _brief(value) for name, value in described.items()},
-        **spec["params"],
-        **(fit.outcome.get("best_params") or {}),
-    }
-
-
-def _brief(value: Any) -> str:
-    """To be read in a table of runs; the fit itself tells all of it."""
-    if isinstance(value, str):
-        return value
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
-
-
 def _describe(
     fit: Fit,
     version: DatasetVersion,
@@ -138,6 +111,14 @@ def _describe(
 ) -> FitRecord:
     if fit.started_at is None or fit.finished_at is None:
         raise LookupError(f"fit {fit.id} has no times")
+    params = {
+        "estimator": fit.estimator,
+        "target": fit.target,
+        "features": ", ".join(fit.features or []),
+        "seed": fit.spec["seed"],
+        **{f"validation.{k}": v for k, v in fit.spec["validation"].items()},
+        **fit.spec["params"],
+    }
     baseline = {f"baseline.{name}": value for name, value in fit.baseline_metrics.items()}
     return FitRecord(
         fit_id=fit.id,
@@ -145,7 +126,7 @@ def _describe(
         username=fit.creator.username,
         readers=readers.names,
         experiment=readers.slug,
-        params=_params(fit),
+        params=params,
         metrics={**fit.metrics, **baseline},
         tags={f"goodfit.tag.{key}": value for key, value in fit.tags.items()},
         dataset_name=fit.dataset.name,

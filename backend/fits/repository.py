@@ -1,15 +1,25 @@
-"""Statements over fits; lists are in `listing.py`."""
+"""Statements over fits."""
 
-from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, func, select
-from sqlalchemy.orm import joinedload, with_expression
+from sqlalchemy import ColumnElement, Float, Select, cast, func, select
+from sqlalchemy.orm import joinedload
 from sqlalchemy.sql.base import ExecutableOption
 
+from backend.core.pagination import CursorSigner, PageRequest, SortKey, fetch_page
 from backend.core.repository import ScopedRepository
+from backend.fits.schemas import FitFilter
 from backend.fits.states import FINAL_STATES
 from backend.projects.service import visible_in_project
-from backend.tables import DatasetVersion, Fit, FitStar, Model, ModelVersion
+from backend.science.metrics import METRICS
+from backend.tables import DatasetVersion, Fit, Model, ModelVersion
+
+
+def _metric_key(name: str) -> SortKey:
+    column: ColumnElement[Any] = cast(Fit.metrics[name].astext, Float)
+    return SortKey(column, lambda fit: fit.metrics.get(name), nullable=True)
+
 
 RESTORED_AT_ONCE = 200
 _DESCRIPTION: tuple[ExecutableOption, ...] = (
@@ -19,6 +29,13 @@ _DESCRIPTION: tuple[ExecutableOption, ...] = (
         DatasetVersion.version, DatasetVersion.content_digest, raiseload=True
     ),
 )
+SORT_KEYS = {
+    "created_at": SortKey(Fit.created_at, attrgetter("created_at")),
+    "name": SortKey(Fit.name, attrgetter("name")),
+    "estimator": SortKey(Fit.estimator, attrgetter("estimator")),
+    "finished_at": SortKey(Fit.finished_at, attrgetter("finished_at"), nullable=True),
+    **{f"metrics.{name}": _metric_key(name) for name in METRICS},
+}
 
 
 class FitRepository(ScopedRepository[Fit]):
@@ -30,16 +47,12 @@ class FitRepository(ScopedRepository[Fit]):
         return (
             select(Fit)
             .where(visible_in_project(Fit.project_id, self.viewer))
-            .where(self._is_shown())
+            .where(Fit.trashed_at.is_(None))
         )
 
-    def _is_shown(self) -> ColumnElement[bool]:
-        return Fit.trashed_at.is_(None)
-
     def _described(self) -> Select[Fit]:
-        """With the names that are shown beside a fit, and the viewer's star."""
-        starred = exists().where(FitStar.fit_id == Fit.id, FitStar.user_id == self.viewer.user_id)
-        return self.scoped().options(*_DESCRIPTION, with_expression(Fit.starred, starred))
+        """With the names that are shown beside a fit."""
+        return self.scoped().options(*_DESCRIPTION)
 
     async def get_results(self, fit_id: int) -> Fit:
         """A fit for its results alone: plots are asked for often and need no names."""
@@ -59,14 +72,26 @@ class FitRepository(ScopedRepository[Fit]):
             statement = statement.with_for_update(of=Fit)
         return await self.find_one(statement.execution_options(populate_existing=True))
 
-    async def lock_all(self, fit_ids: Sequence[int]) -> list[Fit]:
-        """These fits, held in one order by everybody until the transaction ends."""
-        chosen = self.scoped().where(Fit.id.in_(fit_ids))
-        lock = chosen.with_only_columns(Fit.id).order_by(Fit.id).with_for_update(of=Fit)
-        await self.session.execute(lock)
-        statement = self._described().where(Fit.id.in_(fit_ids)).order_by(Fit.id)
-        rows = await self.session.execute(statement.execution_options(populate_existing=True))
-        return list(rows.scalars())
+    async def page(
+        self, page: PageRequest, signer: CursorSigner, filter_by: FitFilter
+    ) -> tuple[list[Fit], str | None]:
+        conditions = {
+            Fit.project_id: filter_by.project_id,
+            Fit.dataset_id: filter_by.dataset_id,
+            Fit.state: filter_by.state,
+            Fit.estimator: filter_by.estimator,
+            Fit.created_by: self.viewer.user_id if filter_by.mine else None,
+        }
+        wanted = [column == value for column, value in conditions.items() if value is not None]
+        statement = self._described().where(*wanted)
+        return await fetch_page(
+            self.session, statement, page, keys=SORT_KEYS, id_column=Fit.id, signer=signer
+        )
+
+    async def list_unfinished(self) -> list[Fit]:
+        """The oldest fits that wait or run."""
+        statement = self.scoped().where(Fit.state.in_(("queued", "running")))
+        return await self._oldest(statement)
 
     async def list_unrecorded(self) -> list[Fit]:
         """The oldest fits that MLflow was not told of."""
@@ -103,12 +128,3 @@ class FitRepository(ScopedRepository[Fit]):
             .where(Fit.state.not_in([state.value for state in FINAL_STATES]))
         )
         return (await self.session.execute(statement)).scalar_one()
-
-
-class TrashRepository(FitRepository):
-    """Fits in the trash."""
-
-    noun = "fit in the trash"
-
-    def _is_shown(self) -> ColumnElement[bool]:
-        return Fit.trashed_at.is_not(None)

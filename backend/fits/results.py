@@ -4,7 +4,7 @@ import json
 import pkgutil
 from typing import Any, Final
 
-from backend.fits.result_schemas import CoefficientList, ResidualPage
+from backend.fits.schemas import CoefficientList, ResidualPage
 from backend.storage.blobs import BlobStore
 
 WORST_ROWS: Final = "backend.fits.holdout:worst_rows"

@@ -2,73 +2,81 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Query, Request, Response, status
+from fastapi import APIRouter, Body, Query, Request, Response, status
 from fastapi.concurrency import run_in_threadpool
 
 from backend.accounts.dependencies import ViewerDep, WriterDep
-from backend.core.deps import PageDep, ReadSessionDep, SessionDep, SettingsDep, SignerDep
+from backend.core.deps import PageDep, SessionDep, SettingsDep, SignerDep
 from backend.core.errors import Conflict
 from backend.core.etag import IfMatchDep, check_match, send_etag
 from backend.core.idempotency import IdempotencyDep
 from backend.core.schemas import Id, Page
-from backend.fits import moving, organising, results, service
-from backend.fits.listing import Listing
+from backend.fits import moving, results, service
 from backend.fits.repository import FitRepository
-from backend.fits.representation import described, fit_out
-from backend.fits.rerunning import rerun_request
-from backend.fits.result_schemas import CoefficientList, ResidualPage
 from backend.fits.schemas import (
+    CoefficientList,
     EstimatorName,
     FitCreate,
     FitFilter,
     FitOut,
-    FitSummary,
     FitUpdate,
-    SearchText,
-    TagFilter,
-    UserName,
+    ResidualPage,
 )
 from backend.fits.states import FitState
+from backend.tables import Fit
 
 router = APIRouter(prefix="/fits", tags=["fits"])
 
 
-FIT_PAGE: dict[int | str, dict[str, Any]] = {200: {"model": Page[FitSummary]}}
+def _mlflow_url(fit: Fit, mlflow: str) -> str | None:
+    if fit.mlflow_run_id is None:
+        return None
+    return f"{mlflow}/#/experiments/{fit.mlflow_experiment_id}/runs/{fit.mlflow_run_id}"
 
 
-async def _filter(
-    project_id: Annotated[Id | None, Query()] = None,
-    dataset_id: Annotated[Id | None, Query()] = None,
-    state: Annotated[FitState | None, Query()] = None,
-    estimator: Annotated[EstimatorName | None, Query()] = None,
-    leaderboard_id: Annotated[Id | None, Query()] = None,
-    tag: Annotated[TagFilter | None, Query(description="`key` or `key=value`")] = None,
-    search: Annotated[
-        SearchText | None,
-        Query(description="Part of name, target, dataset or notes; or a number"),
-    ] = None,
-    mine: bool = False,
-    created_by: Annotated[
-        UserName | None, Query(description="The name of the user who started it")
-    ] = None,
-    starred: bool = False,
-    archived: Annotated[bool, Query(description="Only those in the archive")] = False,
-    trashed: Annotated[bool, Query(description="Only those that you may restore")] = False,
-) -> FitFilter:
-    # model_construct: each value was checked as a parameter of its own.
-    return FitFilter.model_construct(
-        project_id=project_id,
-        dataset_id=dataset_id,
-        state=state,
-        estimator=estimator,
-        leaderboard_id=leaderboard_id,
-        tag=tag,
-        search=search,
-        mine=mine,
-        created_by=created_by,
-        starred=starred,
-        archived=archived,
-        trashed=trashed,
+def _fit_out(fit: Fit, mlflow: str) -> FitOut:
+    took = (
+        (fit.finished_at - fit.started_at).total_seconds()
+        if fit.finished_at and fit.started_at
+        else None
+    )
+    return FitOut.model_validate(
+        {
+            "id": fit.id,
+            "name": fit.name,
+            "project_id": fit.project_id,
+            "state": fit.state,
+            "progress": fit.progress,
+            "progress_message": fit.progress_message,
+            "attempt": fit.attempt,
+            "task": fit.task or fit.spec["task"],
+            "estimator": fit.estimator,
+            "params": fit.spec["params"],
+            "dataset_id": fit.dataset_id,
+            "dataset_name": fit.dataset.name,
+            "version": fit.dataset_version.version,
+            "dataset_digest": fit.dataset_version.content_digest,
+            "target": fit.target,
+            "features": fit.features or fit.spec["features"],
+            "excluded": fit.outcome.get("excluded", []),
+            "validation": fit.spec["validation"],
+            "seed": fit.spec["seed"],
+            "metrics": fit.metrics,
+            "baseline_metrics": fit.baseline_metrics,
+            "rows_used": fit.outcome.get("rows_used"),
+            "rows_holdout": fit.outcome.get("rows_holdout"),
+            "warnings": fit.warnings,
+            "tracking": fit.tracking,
+            "mlflow_run_id": fit.mlflow_run_id,
+            "mlflow_url": _mlflow_url(fit, mlflow),
+            "error": fit.error,
+            "created_by": fit.creator.username,
+            "created_at": fit.created_at,
+            "started_at": fit.started_at,
+            "finished_at": fit.finished_at,
+            "seconds": took,
+            "tags": fit.tags,
+        }
     )
 
 
@@ -85,27 +93,32 @@ async def create_fit(
     row = await service.start_fit(
         session, viewer, data, limits=settings.fits, idempotency=idempotency
     )
-    fit = await described(session, row, settings.urls.mlflow)
+    fit = _fit_out(row, settings.urls.mlflow)
     response.headers["Location"] = f"/api/v1/fits/{fit.id}"
     send_etag(response, fit)
     return fit
 
 
-@router.get("", response_model=None, responses=FIT_PAGE)
+@router.get("")
 async def list_fits(
-    session: ReadSessionDep,
+    session: SessionDep,
     viewer: ViewerDep,
+    settings: SettingsDep,
     page: PageDep,
     signer: SignerDep,
-    filter_by: Annotated[FitFilter, Depends(_filter)],
-) -> Response:
-    """Fits that the caller may read; those in the archive or in the trash only where asked for.
-
-    Sorted by `created_at`, `started_at`, `finished_at`, `seconds`, `name`, `estimator`,
-    `position`, `main_metric`, or a metric as in `-metrics.r2`; fits without one come last.
-    """
-    content = await Listing(session, viewer, filter_by).page(page, signer)
-    return Response(content, media_type="application/json")
+    project_id: Annotated[Id | None, Query()] = None,
+    dataset_id: Annotated[Id | None, Query()] = None,
+    state: Annotated[FitState | None, Query()] = None,
+    estimator: Annotated[EstimatorName | None, Query()] = None,
+    mine: bool = False,
+) -> Page[FitOut]:
+    """Fits that the caller may read."""
+    filter_by = FitFilter(
+        project_id=project_id, dataset_id=dataset_id, state=state, estimator=estimator, mine=mine
+    )
+    rows, next_cursor = await FitRepository(session, viewer).page(page, signer, filter_by)
+    items = [_fit_out(row, settings.urls.mlflow) for row in rows]
+    return Page[FitOut](items=items, next_cursor=next_cursor)
 
 
 @router.get("/{fit_id}")
@@ -113,9 +126,7 @@ async def read_fit(
     session: SessionDep, viewer: ViewerDep, settings: SettingsDep, fit_id: Id, response: Response
 ) -> FitOut:
     """One fit."""
-    fit = await described(
-        session, await FitRepository(session, viewer).get(fit_id), settings.urls.mlflow
-    )
+    fit = _fit_out(await FitRepository(session, viewer).get(fit_id), settings.urls.mlflow)
     send_etag(response, fit)
     return fit
 
@@ -130,12 +141,12 @@ async def update_fit(
     if_match: IfMatchDep,
     response: Response,
 ) -> FitOut:
-    """Rename, describe, tag or archive a fit, or move it to a project where it is recorded anew."""
+    """Rename or tag a fit, or move it to another project, where MLflow records it anew."""
     row = await service.writable_fit(session, viewer, fit_id)
-    check_match(if_match, fit_out(row, mlflow=settings.urls.mlflow))
-    await organising.update_fit(session, viewer, row, data)
+    check_match(if_match, _fit_out(row, settings.urls.mlflow))
+    await service.update_fit(session, viewer, row, data)
     await moving.move_fit(session, viewer, row, data.project_id)
-    fit = await described(session, row, settings.urls.mlflow)
+    fit = _fit_out(row, settings.urls.mlflow)
     send_etag(response, fit)
     return fit
 
@@ -146,8 +157,8 @@ async def delete_fit(
 ) -> None:
     """Move a fit to the trash; a running one is cancelled."""
     row = await service.writable_fit(session, viewer, fit_id)
-    check_match(if_match, fit_out(row, mlflow=settings.urls.mlflow))
-    await organising.trash_fit(session, viewer, row)
+    check_match(if_match, _fit_out(row, settings.urls.mlflow))
+    await service.trash_fit(session, viewer, row)
 
 
 @router.post("/{fit_id}/cancel", status_code=status.HTTP_202_ACCEPTED)
@@ -155,8 +166,7 @@ async def cancel_fit(
     session: SessionDep, viewer: WriterDep, settings: SettingsDep, fit_id: Id
 ) -> FitOut:
     """Cancel a waiting or running fit; its process is killed at once."""
-    row = await service.cancel_fit(session, viewer, fit_id)
-    return await described(session, row, settings.urls.mlflow)
+    return _fit_out(await service.cancel_fit(session, viewer, fit_id), settings.urls.mlflow)
 
 
 @router.post("/{fit_id}/rerun", status_code=status.HTTP_202_ACCEPTED)
@@ -171,11 +181,11 @@ async def rerun_fit(
 ) -> FitOut:
     """Queue the same fit again, optionally with changes to what was asked."""
     original = await FitRepository(session, viewer).get(fit_id)
-    data = rerun_request(original, changes or {})
+    data = service.rerun_request(original, changes or {})
     row = await service.start_fit(
-        session, viewer, data, limits=settings.fits, idempotency=idempotency, rerun_of=original
+        session, viewer, data, limits=settings.fits, idempotency=idempotency, rerun_of=fit_id
     )
-    fit = await described(session, row, settings.urls.mlflow)
+    fit = _fit_out(row, settings.urls.mlflow)
     response.headers["Location"] = f"/api/v1/fits/{fit.id}"
     return fit
 

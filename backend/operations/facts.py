@@ -16,8 +16,6 @@ from backend.settings import Settings
 from backend.tables import Fit, Retraining
 
 WAITING: Final = "waiting"
-# The name under which fits that wait or run stand among the kinds of jobs.
-FIT_JOB: Final = "fits.run"
 HEARTBEAT_FILE: Final = "run/worker.heartbeat"
 
 
@@ -98,26 +96,7 @@ async def _queue(session: AsyncSession) -> tuple[QueueCount, ...]:
         QueuedJob.entrypoint, state
     )
     rows = await session.execute(statement)
-    jobs = [QueueCount(name, where, count, max(age, 0.0)) for name, where, count, age in rows]
-    return (*jobs, *await _queued_fits(session))
-
-
-async def _queued_fits(session: AsyncSession) -> list[QueueCount]:
-    """Fits wait in their own table, and count like jobs."""
-    due = func.greatest(Fit.created_at, Fit.not_before)
-    state = case(
-        (Fit.state == "running", literal("running")),
-        (Fit.not_before > func.now(), literal("delayed")),
-        else_=literal(WAITING),
-    ).label("state")
-    oldest = cast(func.extract("epoch", func.now() - func.min(due)), Float)
-    statement = (
-        select(state, func.count(), oldest)
-        .where(Fit.state.in_(("queued", "running")), Fit.trashed_at.is_(None))
-        .group_by(state)
-    )
-    rows = await session.execute(statement)
-    return [QueueCount(FIT_JOB, where, count, max(age, 0.0)) for where, count, age in rows]
+    return tuple(QueueCount(name, where, count, max(age, 0.0)) for name, where, count, age in rows)
 
 
 async def _by_state(session: AsyncSession, column: InstrumentedAttribute[str]) -> dict[str, int]:

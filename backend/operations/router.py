@@ -42,7 +42,7 @@ async def retry_job(session: SessionDep, viewer: AdminDep, job_id: JobId) -> Job
 
 @router.post("/jobs/{job_id}/cancel", status_code=status.HTTP_204_NO_CONTENT)
 async def cancel_job(session: SessionDep, viewer: AdminDep, job_id: JobId) -> None:
-    """End a job, waiting or running."""
+    """End a job, waiting or running; a fit's own job ends the fit as cancelled."""
     await service.cancel_job(session, viewer, job_id)
 
 

@@ -1,6 +1,7 @@
 """What administrators do about jobs, and how the parts of the product are."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -16,8 +17,9 @@ from backend.core import audit
 from backend.core.access import Viewer
 from backend.core.audit import Action, Subject
 from backend.core.db import SessionFactory, database_time, transaction
-from backend.core.errors import Conflict
+from backend.core.errors import AppError, Conflict
 from backend.core.schema_check import current_revision, head_revision
+from backend.fits.service import RUN_FIT, cancel_fit
 from backend.jobs import queue
 from backend.jobs.table import QueuedJob
 from backend.operations.facts import Facts, look
@@ -101,8 +103,13 @@ async def retry_job(session: AsyncSession, viewer: Viewer, job_id: int) -> JobOu
 
 
 async def cancel_job(session: AsyncSession, viewer: Viewer, job_id: int) -> None:
-    """End a job; what it was for is queued again by the chores where that is still wanted."""
+    """End a job. A fit's own job takes the fit with it, or the platform would queue it again."""
     job = await JobRepository(session, viewer).get(job_id)
+    fit_id = _about(job).get("fit_id")
+    if job.entrypoint == RUN_FIT and isinstance(fit_id, int):
+        # Where the fit is finished or gone, nobody queues it again.
+        with contextlib.suppress(AppError):
+            await cancel_fit(session, viewer, fit_id)
     await queue.cancel(session, job_id)
     _record(session, viewer, Action.JOB_CANCELLED, job)
 

@@ -1,5 +1,6 @@
 """A project goes to the trash with everything in it."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import ColumnElement, func, select, update
@@ -8,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.core.access import Viewer
 from backend.core.audit import Action, about, record
 from backend.core.db import database_time
-from backend.jobs.channels import stop_fits
+from backend.jobs import queue
 from backend.projects.repository import ProjectRepository
-from backend.tables import Fit, Leaderboard, Model, Project, Reproduction, Retraining
+from backend.tables import Fit, Model, Project, Retraining
 
 UNFINISHED: Final = ("queued", "running")
 REASON: Final = "The project was moved to the trash"
@@ -28,9 +29,7 @@ async def trash_project(session: AsyncSession, viewer: Viewer, project: Project)
     await session.execute(
         update(Model).where(Model.project_id == project.id).values(revision=Model.revision + 1)
     )
-    await _end_leaderboards(session, Leaderboard.project_id == project.id)
     await _cancel_fits(session, Fit.project_id == project.id)
-    await _end_reproductions(session, Fit.project_id == project.id)
 
 
 async def _end_retrainings(session: AsyncSession, where: ColumnElement[bool]) -> None:
@@ -49,57 +48,29 @@ async def _end_retrainings(session: AsyncSession, where: ColumnElement[bool]) ->
     )
 
 
-async def _end_leaderboards(session: AsyncSession, where: ColumnElement[bool]) -> None:
-    """Before their fits: who settles or cancels one locks them in this order."""
-    running = (
-        select(Leaderboard.id)
-        .where(where, Leaderboard.state == "running")
-        .order_by(Leaderboard.id)
-        .with_for_update()
-    )
-    await session.execute(
-        update(Leaderboard)
-        .where(Leaderboard.id.in_((await session.execute(running)).scalars().all()))
-        .values(state="cancelled", finished_at=func.now())
-    )
-
-
-async def _end_reproductions(session: AsyncSession, where: ColumnElement[bool]) -> None:
-    """After their fits: who asks for one holds the fit."""
-    unfinished = (
-        select(Reproduction.id)
-        .join(Fit, Fit.id == Reproduction.fit_id)
-        .where(where, Reproduction.state.in_(UNFINISHED))
-        .order_by(Reproduction.id)
-        .with_for_update(of=Reproduction)
-    )
-    await session.execute(
-        update(Reproduction)
-        .where(Reproduction.id.in_((await session.execute(unfinished)).scalars().all()))
-        .values(state="cancelled", progress_message=REASON, finished_at=func.now())
-    )
-
-
 async def _cancel_fits(session: AsyncSession, where: ColumnElement[bool]) -> None:
     """Final with this transaction; its commit notifies the workers, which kill the processes."""
     unfinished = (
-        select(Fit.id).where(where, Fit.state.in_(UNFINISHED)).order_by(Fit.id).with_for_update()
+        select(Fit.id, Fit.job_id)
+        .where(where, Fit.state.in_(UNFINISHED))
+        .order_by(Fit.id)
+        .with_for_update()
     )
-    fit_ids = (await session.execute(unfinished)).scalars().all()
-    if not fit_ids:
-        return
+    rows: Sequence[tuple[int, int | None]] = [
+        (row.id, row.job_id) for row in await session.execute(unfinished)
+    ]
     await session.execute(
         update(Fit)
-        .where(Fit.id.in_(fit_ids))
+        .where(Fit.id.in_([fit_id for fit_id, _ in rows]))
         .values(state="cancelled", progress_message=REASON, finished_at=func.now())
     )
-    await stop_fits(session, fit_ids)
+    for _, job_id in rows:
+        if job_id is not None:
+            await queue.cancel(session, job_id)
 
 
 async def cancel_left_behind(session: AsyncSession) -> None:
     """End what was started in the moment in which its project went to the trash."""
     trashed = select(Project.id).where(Project.trashed_at.is_not(None))
     await _end_retrainings(session, Model.project_id.in_(trashed))
-    await _end_leaderboards(session, Leaderboard.project_id.in_(trashed))
     await _cancel_fits(session, Fit.project_id.in_(trashed))
-    await _end_reproductions(session, Fit.project_id.in_(trashed))

@@ -11,9 +11,8 @@ from backend.core.db import database_time
 from backend.core.errors import Conflict, field_error
 from backend.core.idempotency import Idempotency, fingerprint
 from backend.datasets.service import fetch_version
-from backend.fits.queueing import queue_fit
 from backend.fits.repository import FitRepository
-from backend.fits.service import cancel_fit
+from backend.fits.service import cancel_fit, enqueue_run
 from backend.fits.states import FINAL_STATES, FitState
 from backend.registry.repository import ModelVersionRepository
 from backend.registry.schemas import CHAMPION, AliasUpdate
@@ -22,7 +21,7 @@ from backend.retraining.checks import chosen_metric, require_fitting_data
 from backend.retraining.repository import RetrainingRepository
 from backend.retraining.schemas import Decision, RetrainRequest, Trigger
 from backend.retraining.states import State, advance
-from backend.science.spec import FitSpec, Holdout, SameRows
+from backend.science.spec import FitSpec
 from backend.tables import DatasetVersion, Fit, Model, ModelVersion, Retraining
 
 EVALUATE: Final = "retraining.evaluate"
@@ -146,9 +145,6 @@ async def _add_challenger(
 ) -> Fit:
     """An ordinary fit of the champion's spec, kept from the rows it will be compared on."""
     spec = FitSpec.model_validate(champion.spec)
-    if isinstance(spec.validation, SameRows):
-        # That split is of the champion's rows; these are others.
-        spec = spec.model_copy(update={"validation": Holdout()})
     features = [column["name"] for column in champion.outcome["input_columns"]]
     learnt_from = await session.get_one(
         DatasetVersion, champion.dataset_version_id, populate_existing=True
@@ -173,7 +169,9 @@ async def _add_challenger(
         },
         created_by=viewer.user_id,
     )
-    await queue_fit(session, fit)
+    session.add(fit)
+    await session.flush()
+    await enqueue_run(session, fit)
     details = {"dataset_id": version.dataset_id, "version": version.version}
     audit.record(session, viewer, Action.FIT_STARTED, about(fit), details=details)
     return fit

@@ -2,15 +2,16 @@
 
 import asyncio
 import logging
+import tempfile
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from backend.core.db import transaction
 from backend.core.errors import AppError
 from backend.fits.schemas import FitPayload
 from backend.jobs.children import ChildDied, ChildFailed, ChildRefused, Work
-from backend.jobs.folders import work_folder
 from backend.jobs.registry import WorkerContext, periodic, scheduled, task
 from backend.jobs.retry import try_again, wait_before
 from backend.retraining import attempts, schedules
@@ -82,8 +83,8 @@ async def _compare(context: WorkerContext, held: Claim) -> dict[str, Any]:
             if not await attempts.report(session, held, fraction, message):
                 raise ClaimLost
 
-    with work_folder("compare") as folder:
-        paths = {key: folder / key for key in held.files}
+    with tempfile.TemporaryDirectory(prefix="goodfit-compare-") as name:
+        paths = {key: Path(name) / key for key in held.files}
         for key, digest in held.files.items():
             await asyncio.to_thread(context.blobs.fetch, digest, paths[key])
         files = {key: str(path) for key, path in paths.items()}

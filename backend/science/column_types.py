@@ -12,11 +12,6 @@ LABEL: Final = "label"
 ColumnRole = Literal[
     "numeric", "categorical", "boolean", "datetime", "text", "id", "constant", "image"
 ]
-FeatureRole = Literal["numeric", "categorical", "datetime", "text"]
-# What reaches a pipeline as float64: truth as 0 and 1, dates as days since 1970.
-NUMERIC_TYPES: Final[frozenset[ColumnType]] = frozenset(
-    {"number", "integer", "boolean", "date", "datetime"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +52,10 @@ class InputColumn:
 
     Attributes
     ----------
-    numeric
-        Whether its values reach the pipeline as numbers; they may be categories all the same.
     minimum, maximum
         Range seen in training, for numbers.
     categories
         Values seen in training, the most frequent first and at most 100, for categories.
-    role
-        What the pipeline makes of it; None of fits before this was told.
-    sign
-        What the pipeline's arithmetic needs: above zero, or zero at least.
-    largest
-        Size beyond which the pipeline's arithmetic overflows.
     """
 
     name: str
@@ -77,14 +64,6 @@ class InputColumn:
     minimum: float | None = None
     maximum: float | None = None
     categories: list[str] | None = None
-    role: FeatureRole | None = None
-    sign: Literal["positive", "not_negative"] | None = None
-    largest: float | None = None
-
-    @property
-    def treated_as(self) -> FeatureRole:
-        """Its role, also where none was told."""
-        return self.role or ("numeric" if self.numeric else "categorical")
 
 
 @dataclass(frozen=True, slots=True)

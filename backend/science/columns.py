@@ -20,6 +20,7 @@ ROLES_LEFT_OUT: Final[dict[ColumnRole, str]] = {
     "id": "a different value in nearly every row, so it looks like an identifier",
     "constant": "the same value in every row",
     "text": "free text with too many different values for a category",
+    "datetime": "a date; derive numbers from it to use it",
 }
 GIVEN: Final = "somebody gave it the role {}"
 EMPTY: Final = "no values at all"

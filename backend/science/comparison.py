@@ -20,7 +20,6 @@ import pyarrow.parquet as pq
 
 from backend.science.column_types import ColumnDescription
 from backend.science.frames import feature_frame
-from backend.science.frozen import Frozen, read_frozen
 from backend.science.metrics import METRICS
 from backend.science.refusal import FitRefused
 from backend.science.scores import PREDICTED, score
@@ -47,8 +46,6 @@ def compare_request(
 ) -> dict[str, Any]:
     """Compare two fitted pipelines on the rows that the first one held out.
 
-    Every row counts the same, also where the fits learnt with weights: the new data may have none.
-
     Parameters
     ----------
     request
@@ -72,16 +69,14 @@ def compare_request(
     """
     columns = {column["name"]: ColumnDescription(**column) for column in request["columns"]}
     _require_same_size(request)
-    held = read_frozen(request["holdout"])
-    observed = held.observed
-    table = pq.read_table(request["table"], use_threads=False).take(held.rows)
+    held = pq.read_table(request["holdout"], columns=["row", "observed"], use_threads=False)
+    rows = held["row"].combine_chunks()
+    observed = np.array(held["observed"].to_pylist())
+    table = pq.read_table(request["table"], use_threads=False).take(rows)
     answers: dict[str, Answers] = {}
     for position, name in enumerate(("champion", "challenger")):
         on_progress(0.1 + 0.3 * position, f"Scoring the {name} on {len(observed):,} rows")
         pipeline = joblib.load(Path(request[name]))
-        if name == "champion" and held.predicted is not None:
-            answers[name] = _stored(held, held.predicted, pipeline, request["task"])
-            continue
         used = [columns[column["name"]] for column in request[f"{name}_inputs"]]
         answers[name] = answer(pipeline, table, used, observed, request["task"])
     on_progress(0.7, "Resampling the difference")
@@ -118,12 +113,6 @@ def answer(
         shares = np.asarray(pipeline.predict_proba(features)) if has_shares else None
     classes = None if task == "regression" else pipeline.classes_
     return Answers(predicted, score(task, observed, predicted, shares, classes))
-
-
-def _stored(held: Frozen, predicted: npt.NDArray[Any], pipeline: Any, task: Task) -> Answers:
-    """What the champion's folds predicted for rows that they had not seen."""
-    classes = None if task == "regression" else pipeline.classes_
-    return Answers(predicted, score(task, held.observed, predicted, held.probabilities, classes))
 
 
 def _features(table: pa.Table, columns: list[ColumnDescription]) -> Any:

@@ -8,20 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.compose import ColumnTransformer
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import (
-    FunctionTransformer,
-    MinMaxScaler,
-    OneHotEncoder,
-    PowerTransformer,
-    RobustScaler,
-    TargetEncoder,
-)
 
 Floats = npt.NDArray[np.float64]
 RARE: Final = "(other)"
-# How scikit-learn names marks of missing values.
-MARK: Final = "missingindicator_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +20,7 @@ class Design:
     Attributes
     ----------
     terms
-        Names of the p columns: `column`, `column=value`, `column is missing`, `log(column)`,
-        `column^2`.
+        Names of the p columns: `column`, `column=value`, `column is missing`.
     matrix
         Shape (n, p), missing values filled, categories as 0 and 1.
     center, scale
@@ -75,7 +63,7 @@ def read_design(preprocess: ColumnTransformer, features: pd.DataFrame) -> Design
     Parameters
     ----------
     preprocess
-        As `pipeline.build_pipeline` makes it, fitted: of each group, what scales comes last.
+        As `pipeline.build_pipeline` makes it, fitted.
     features
         n rows.
     """
@@ -84,75 +72,29 @@ def read_design(preprocess: ColumnTransformer, features: pd.DataFrame) -> Design
     centers: list[Floats] = []
     scales: list[Floats] = []
     groups: list[tuple[str, list[str], range]] = []
-    for _, steps, columns in preprocess.transformers_:
-        if len(columns) == 0 or not isinstance(steps, Pipeline):
+    for kind, steps, columns in preprocess.transformers_:
+        if len(columns) == 0 or kind == "remainder":
             continue
-        scaled = steps.steps[-1][0] == "scale"
-        before = steps[:-1] if scaled else steps
-        part = np.asarray(before.transform(features[columns]), dtype=np.float64)
-        if part.shape[1] == 0:
-            continue
-        if isinstance(steps.named_steps.get("encode"), OneHotEncoder):
+        filled = steps["impute"].transform(features[columns])
+        if kind == "numeric":
+            terms += [*columns, *(f"{name} is missing" for name in _with_holes(steps, columns))]
+            part = np.asarray(filled, dtype=np.float64)
+            scaler = steps.named_steps.get("scale")
+        else:
+            part = np.asarray(steps["encode"].transform(filled), dtype=np.float64)
+            scaler = None
             for name, values, own in _categories(steps, columns):
                 groups.append((name, values, range(len(terms), len(terms) + len(own))))
                 terms += own
-        else:
-            terms += _names(before, columns)
         parts.append(part)
-        center, scale = _undone(steps[-1] if scaled else None, part.shape[1])
-        centers.append(center)
-        scales.append(scale)
+        centers.append(_or(scaler, "mean_", np.zeros(part.shape[1])))
+        scales.append(_or(scaler, "scale_", np.ones(part.shape[1])))
     return Design(terms, np.hstack(parts), np.concatenate(centers), np.concatenate(scales), groups)
 
 
-def learns_from_target(preprocess: ColumnTransformer) -> bool:
-    """Whether categories are encoded by the target, in training by that of other rows.
-
-    Parameters
-    ----------
-    preprocess
-        As `pipeline.build_pipeline` makes it, fitted.
-    """
-    return any(
-        isinstance(step, TargetEncoder)
-        for _, steps, _ in preprocess.transformers_
-        if isinstance(steps, Pipeline)
-        for _, step in steps.steps
-    )
-
-
-def _undone(scaler: Any, width: int) -> tuple[Floats, Floats]:
-    """What a scaler subtracts, and what it divides by then."""
-    center, scale = np.zeros(width), np.ones(width)
-    if isinstance(scaler, MinMaxScaler):
-        return -scaler.min_ / scaler.scale_, 1 / scaler.scale_
-    if scaler is not None:
-        found = getattr(scaler, "center_" if isinstance(scaler, RobustScaler) else "mean_")
-        center = center if found is None else found
-        scale = scale if scaler.scale_ is None else scaler.scale_
-    return center, scale
-
-
-def _names(steps: Pipeline, columns: list[str]) -> list[str]:
-    """Terms of a group: its columns, what was made of them, and where values were missing."""
-    names = [str(name) for name in steps.get_feature_names_out(columns)]
-    shape = _shape(steps.named_steps.get("transform"))
-    told: list[str] = []
-    for name in names:
-        if name.startswith(MARK) and name not in columns:
-            told.append(f"{name.removeprefix(MARK)} is missing")
-        else:
-            told.append(name if shape is None else f"{shape}({name})")
-    return told
-
-
-def _shape(transform: Any) -> str | None:
-    """The name of a function that numbers went through before."""
-    if transform is None:
-        return None
-    if isinstance(transform, FunctionTransformer):
-        return str(transform.func.__name__)
-    return "yeo_johnson" if isinstance(transform, PowerTransformer) else "quantile"
+def _or(scaler: Any, attribute: str, default: Floats) -> Floats:
+    found = None if scaler is None else getattr(scaler, attribute)
+    return default if found is None else found
 
 
 def _with_holes(steps: Any, columns: list[str]) -> list[str]:

@@ -1,40 +1,34 @@
 """One fit: prepare, learn, score, and say what happened."""
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+from sklearn.pipeline import Pipeline
 
 from backend.science.catalogue import ESTIMATORS
-from backend.science.coefficients import read_coefficients
+from backend.science.coefficients import Coefficients, read_coefficients
 from backend.science.column_types import ColumnDescription, ImageInput, InputColumn
-from backend.science.frames import typical_row
-from backend.science.holdout import HoldoutPredictions, doubts
-from backend.science.inference.terms import Coefficients
-from backend.science.learning import TableLearner, fitted_quantile
-from backend.science.metrics import METRICS, main_metric
-from backend.science.prepare import Prepared, prepare
-from backend.science.reporting import Report, Silent
+from backend.science.estimator_spec import EstimatorSpec
+from backend.science.frames import feature_frame, input_columns, typical_row
+from backend.science.holdout import HoldoutPredictions, check_classes, doubts, judge
+from backend.science.pipeline import build_pipeline
+from backend.science.refusal import FitRefused
 from backend.science.spec import FitSpec, Task
-from backend.science.splits import Known, Rows, Split
-from backend.science.target import Target
-from backend.science.validation import (
-    LEARNING_STARTS,
-    Learner,
-    Scoring,
-    Validated,
-    validate,
-)
+from backend.science.splits import Rows, Split, split_rows
+from backend.science.target import Target, read_target
 
+OnProgress = Callable[[float, str], None]
+# Members added per step of a growing ensemble: progress without a cost that shows.
+GROWTH_STEPS: Final = 20
 NO_ROWS: Final[Rows] = np.empty(0, dtype=np.int64)
-NOBODY: Final = Silent()
-SHOWN_NAMES: Final = 10
-CLASSICAL: Final = "classical"
+LEARNING_STARTS: Final = 0.1
+LEARNING_ENDS: Final = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +37,6 @@ class FitResult:
 
     Attributes
     ----------
-    target, known, split
-        The known rows, what their split depends on, and which were held out when.
-    validated
-        Predictions for them and their scores.
-    main_metric
-        Name of the metric that ranks the fit.
     excluded
         Columns that were left out, with the reason, as `{column, reason}`.
     classes
@@ -59,20 +47,15 @@ class FitResult:
         A made-up row in the form that the pipeline takes; none of images.
     coefficients
         Of a linear estimator.
-    best_params
-        What a search found.
-    chosen
-        The estimator's parameters of each model that was learnt, in order; none of images.
     """
 
-    target: Target
-    known: Known
-    split: Split
-    validated: Validated
-    main_metric: str
+    task: Task
     inputs: Sequence[InputColumn | ImageInput]
     excluded: list[dict[str, str]]
     classes: list[Any] | None
+    metrics: dict[str, float]
+    baseline_metrics: dict[str, float]
+    holdout: HoldoutPredictions | None
     warnings: list[str]
     rows_used: int
     rows_dropped: int
@@ -80,28 +63,6 @@ class FitResult:
     pipeline: Any
     example: pd.DataFrame
     coefficients: Coefficients | None = None
-    best_params: dict[str, Any] | None = field(default=None)
-    chosen: Sequence[Mapping[str, Any]] = ()
-
-    @property
-    def task(self) -> Task:
-        """What was fitted."""
-        return self.target.task
-
-    @property
-    def holdout(self) -> HoldoutPredictions | None:
-        """Predictions for the rows held out; None where all were learnt from."""
-        return self.validated.holdout
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """Of the rows held out, together."""
-        return self.validated.metrics
-
-    @property
-    def baseline_metrics(self) -> dict[str, float]:
-        """The same for predictions that ignore the features."""
-        return self.validated.baseline_metrics
 
 
 def fit(
@@ -109,11 +70,10 @@ def fit(
     table: pa.Table,
     columns: Sequence[ColumnDescription],
     *,
-    report: Report = NOBODY,
+    on_progress: OnProgress,
     withheld: Rows = NO_ROWS,
-    stored_split: Path | None = None,
 ) -> FitResult:
-    """Fit an estimator in its pipeline and score it on rows that it has not learnt from.
+    """Fit an estimator in its pipeline and score it on the hold-out, which nothing learns from.
 
     Parameters
     ----------
@@ -121,152 +81,147 @@ def fit(
         What to do; the same spec, table and library versions give the same result to the bit.
     table, columns
         Arrow table of the dataset version, and descriptions of all its columns.
-    report
-        Told of the progress, the steps and the scores of each fold.
+    on_progress
+        Called with a fraction from 0 to 1 and a text.
     withheld
         Numbers of rows that are neither learnt from nor scored on.
-    stored_split
-        For `same_rows` the file of the other fit's split.
 
     Raises
     ------
     FitRefused
         The data do not allow this fit; the text says why.
     """
-    report(0.02, "Reading columns")
-    data = prepare(spec, table, columns, withheld, stored_split)
-    _tell_prepared(data, report)
-    split, task = data.split, data.target.task
-    learner = TableLearner(spec, ESTIMATORS[spec.estimator], data, parts=split.learned)
-    validated, raised = validate_watched(learner, _scoring(spec, data), split, report)
-    classes = None if task == "regression" else list(validated.model.classes_.tolist())
-    coefficients = _coefficients(spec, data, learner, validated.model, classes)
-    of_coefficients = [] if coefficients is None else coefficients.warnings
-    told = _doubts(spec, data, validated, raised) + learner.warnings + of_coefficients
-    tell_warnings(told, report)
+    on_progress(0.02, "Reading columns")
+    estimator = ESTIMATORS[spec.estimator]
+    data = _prepare(spec, table, columns, withheld)
+    train, target = data.frame.iloc[data.split.train], data.target
+    learnt = target.values[data.split.train]
+    on_progress(LEARNING_STARTS, f"Learning from {len(train):,} rows")
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
+        pipeline = build_pipeline(estimator, spec.params, target.task, spec.seed, data.inputs)
+        _check_size(estimator, spec, len(train))
+        _learn(pipeline, estimator, train, learnt, on_progress)
+        on_progress(LEARNING_ENDS, "Scoring")
+        judged = judge(pipeline, data.frame.iloc[data.split.holdout], target, data.split, spec.seed)
+    dropped = table.num_rows - len(target.values) - data.withheld
+    told = doubts(raised, judged.undefined, target, data.split, dropped=dropped, name=spec.target)
+    classes = None if target.task == "regression" else list(pipeline.classes_.tolist())
     return FitResult(
-        target=data.target,
-        known=data.known,
-        split=split,
-        validated=validated,
-        main_metric=main_metric(task, spec.main_metric).name,
+        task=target.task,
         inputs=data.inputs,
         excluded=data.excluded,
         classes=classes,
-        warnings=list(dict.fromkeys(told)),
-        rows_used=len(split.train),
-        rows_dropped=data.dropped,
+        metrics=judged.metrics,
+        baseline_metrics=judged.baseline_metrics,
+        holdout=judged.holdout,
+        warnings=told,
+        rows_used=len(train),
+        rows_dropped=dropped,
         rows_withheld=data.withheld,
-        pipeline=validated.model,
-        example=typical_row(data.frame.iloc[split.train]),
-        coefficients=coefficients,
-        best_params=None if learner.found is None else learner.found.best_params,
-        chosen=learner.chosen,
+        pipeline=pipeline,
+        example=typical_row(train),
+        coefficients=read_coefficients(pipeline, train, learnt, classes),
     )
 
 
-def validate_watched(
-    learner: Learner, scoring: Scoring, split: Split, report: Report
-) -> tuple[Validated, list[warnings.WarningMessage]]:
-    """As `validation.validate`, with what the libraries warned of."""
-    with warnings.catch_warnings(record=True) as raised:
-        warnings.simplefilter("always")
-        return validate(learner, scoring, split, report), raised
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What stands before learning: the known rows, split, and their features."""
+
+    target: Target
+    split: Split
+    frame: pd.DataFrame
+    inputs: list[InputColumn]
+    excluded: list[dict[str, str]]
+    withheld: int
 
 
-def _scoring(spec: FitSpec, data: Prepared) -> Scoring:
-    quantile = fitted_quantile(ESTIMATORS[spec.estimator], spec.params)
-    return Scoring(data.target, data.weights, quantile, spec.seed)
+def _prepare(
+    spec: FitSpec, table: pa.Table, columns: Sequence[ColumnDescription], withheld: Rows
+) -> _Prepared:
+    described = {column.name: column for column in columns}
+    known = read_target(table, _column(described, spec.target), spec.task)
+    target = known.without(withheld)
+    estimator = ESTIMATORS[spec.estimator]
+    if target.task not in estimator.tasks:
+        raise FitRefused(
+            f"{estimator.title} does not do {target.task}, which {spec.target} asks for. "
+            "Choose another estimator, or set the task.",
+            spec.target,
+        )
+    used, excluded = _choose_features(spec, columns, described)
+    split = split_rows(spec.validation, target.task, target.values, spec.seed)
+    check_classes(target, split, spec.target)
+    frame = feature_frame(table, used).iloc[target.rows].reset_index(drop=True)
+    inputs = input_columns(frame.iloc[split.train], used)
+    left_out = len(known.rows) - len(target.rows)
+    return _Prepared(target, split, frame, inputs, excluded, left_out)
 
 
-def _doubts(
-    spec: FitSpec,
-    data: Prepared,
-    validated: Validated,
-    raised: Sequence[warnings.WarningMessage],
-) -> list[str]:
-    """Of the rows, and what the libraries said of them."""
-    known = (data.target, data.split)
-    found = doubts(raised, validated.undefined, *known, dropped=data.dropped, name=spec.target)
-    chosen = main_metric(data.target.task, spec.main_metric).name
-    return [*data.warnings, *found, *doubts_of_metric(chosen, validated)]
+def _column(described: dict[str, ColumnDescription], name: str) -> ColumnDescription:
+    if name not in described:
+        raise FitRefused(f"The dataset has no column {name!r}.", name)
+    return described[name]
 
 
-def _coefficients(
-    spec: FitSpec,
-    data: Prepared,
-    learner: TableLearner,
-    pipeline: Any,
-    classes: list[Any] | None,
-) -> Coefficients | None:
-    """Of the model that is kept."""
-    rows = data.split.train
-    learnt = data.target.values[rows]
-    params = ESTIMATORS[spec.estimator].Params.model_validate(spec.params)
-    return read_coefficients(
-        pipeline,
-        data.frame.iloc[rows],
-        learnt,
-        classes,
-        errors=getattr(params, "standard_errors", CLASSICAL),
-        weights=learner.weights(rows, learnt),
-        balanced=spec.class_weight != "none",
-    )
+def _choose_features(
+    spec: FitSpec, columns: Sequence[ColumnDescription], described: dict[str, ColumnDescription]
+) -> tuple[list[ColumnDescription], list[dict[str, str]]]:
+    """The columns to learn from: those asked for, else all that are good for it."""
+    if spec.features is not None:
+        if spec.target in spec.features:
+            raise FitRefused("The target cannot be a feature.", spec.target)
+        used = [_column(described, name) for name in spec.features]
+        names = set(spec.features)
+        others = [c for c in columns if c.name not in names and c.name != spec.target]
+        if not used:
+            raise FitRefused("No feature is chosen.")
+        return used, [{"column": c.name, "reason": "not chosen"} for c in others]
+    candidates = [column for column in columns if column.name != spec.target]
+    used = [column for column in candidates if column.left_out_because is None]
+    if not used:
+        raise FitRefused("No column is left to learn from. Choose features yourself.")
+    excluded = [
+        {"column": column.name, "reason": column.left_out_because}
+        for column in candidates
+        if column.left_out_because is not None
+    ]
+    return used, excluded
 
 
-def _tell_prepared(data: Prepared, report: Report) -> None:
-    rows = f"{len(data.target.rows):,} rows with a known target"
-    tell(report, f"{rows}, {counted(len(data.inputs), 'feature')}: {_names(data.inputs)}")
-    if data.excluded:
-        reasons = [f"{entry['column']} ({entry['reason']})" for entry in data.excluded]
-        tell(report, f"Left out: {_listed(reasons)}")
-    tell_split(data.split, report)
-    report(LEARNING_STARTS, f"Learning from {len(data.split.train):,} rows")
+def _check_size(estimator: EstimatorSpec, spec: FitSpec, rows: int) -> None:
+    params = estimator.Params.model_validate(spec.params)
+    neighbors = getattr(params, "n_neighbors", None)
+    if neighbors is not None and neighbors > rows:
+        raise FitRefused(
+            f"{estimator.title} asks for {neighbors:,} neighbours, but there are only "
+            f"{rows:,} rows to learn from."
+        )
 
 
-def tell_split(split: Split, report: Report) -> None:
-    """Say which rows are learnt from."""
-    if not split.folds:
-        tell(report, f"All {len(split.train):,} rows are learnt from; nothing is scored")
-    elif split.is_one_holdout:
-        held = len(split.folds[0].held)
-        tell(report, f"{len(split.train):,} rows to learn from, {held:,} held out")
-    else:
-        tell(report, f"{counted(len(split.folds), 'fold')}, then all rows")
-
-
-def tell_warnings(texts: Sequence[str], report: Report) -> None:
-    """Each warning once."""
-    for text in dict.fromkeys(texts):
-        tell(report, f"Warning: {text}")
-
-
-def tell(report: Report, text: str) -> None:
-    """Add a line to the fit's log."""
-    report.tell("log", {"text": text})
-
-
-def counted(count: int, noun: str) -> str:
-    """A number with its noun."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _names(inputs: Sequence[InputColumn]) -> str:
-    return _listed([column.name for column in inputs])
-
-
-def _listed(texts: Sequence[str]) -> str:
-    more = len(texts) - SHOWN_NAMES
-    return ", ".join(texts[:SHOWN_NAMES]) + (f" and {more:,} more" if more > 0 else "")
-
-
-def doubts_of_metric(name: str, validated: Validated) -> list[str]:
-    """A main metric that the fit does not have ranks nothing."""
-    if not validated.metrics or name in validated.metrics:
-        return []
-    if METRICS[name].title in validated.undefined:
-        return []
-    return [f"The main metric, {METRICS[name].title}, is not defined for this fit."]
+def _learn(
+    pipeline: Pipeline,
+    estimator: EstimatorSpec,
+    features: pd.DataFrame,
+    target: npt.NDArray[Any],
+    on_progress: OnProgress,
+) -> None:
+    """Fit; an ensemble grows in steps, which gives the same trees as one go."""
+    final = pipeline[-1]
+    if estimator.grows is None:
+        pipeline.fit(features, target)
+        return
+    total = getattr(final, estimator.grows)
+    steps = min(GROWTH_STEPS, total)
+    prepared = pipeline[:-1].fit_transform(features, target)
+    final.set_params(warm_start=True)
+    for step in range(1, steps + 1):
+        members = total * step // steps
+        final.set_params(**{estimator.grows: members}).fit(prepared, target)
+        share = LEARNING_STARTS + (LEARNING_ENDS - LEARNING_STARTS) * step / steps
+        on_progress(share, f"{members:,} of {total:,} trees")
+    final.set_params(warm_start=False)
 
 
 def describe_inputs(inputs: Sequence[InputColumn | ImageInput]) -> list[dict[str, Any]]:

@@ -1,8 +1,7 @@
 """From stored columns to what scikit-learn sees; the same way when fitting and when predicting."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 import numpy as np
@@ -13,20 +12,18 @@ import pyarrow.compute as pc
 
 from backend.science.column_types import (
     LARGEST_NUMBER,
-    NUMERIC_TYPES,
     ColumnDescription,
-    FeatureRole,
+    ColumnType,
     InputColumn,
 )
-from backend.science.moments import SECONDS_PER_DAY, days_since_1970
-from backend.science.preprocessing.domains import ANY_NUMBER, Domain, domains
-from backend.science.preprocessing.treatments import USUAL, role_of
 from backend.science.refusal import FitRefused
-from backend.science.spec import Preprocessing
 
 Floats = npt.NDArray[np.float64]
+NUMERIC_TYPES: Final[frozenset[ColumnType]] = frozenset(
+    {"number", "integer", "boolean", "date", "datetime"}
+)
 SHOWN_CATEGORIES: Final = 100
-NOTHING_SPECIAL: Final = Preprocessing()
+SECONDS_PER_DAY: Final = 86_400.0
 
 
 def feature_frame(table: pa.Table, columns: Sequence[ColumnDescription]) -> pd.DataFrame:
@@ -91,11 +88,7 @@ def _texts(values: pa.ChunkedArray) -> npt.NDArray[np.object_]:
     return texts
 
 
-def input_columns(
-    frame: pd.DataFrame,
-    columns: Sequence[ColumnDescription],
-    preprocessing: Preprocessing = NOTHING_SPECIAL,
-) -> list[InputColumn]:
+def input_columns(frame: pd.DataFrame, columns: Sequence[ColumnDescription]) -> list[InputColumn]:
     """What a prediction has to bring, with ranges and categories of the training rows.
 
     Parameters
@@ -104,53 +97,22 @@ def input_columns(
         Training features, shape (n, p).
     columns
         Their descriptions.
-    preprocessing
-        What the fit does with them.
     """
-    needs = domains(preprocessing)
-    return [
-        _input_column(
-            frame[column.name],
-            column,
-            role_of(column, preprocessing.columns.get(column.name, USUAL)),
-            needs.get(column.name, ANY_NUMBER),
-        )
-        for column in columns
-    ]
+    return [_input_column(frame[column.name], column) for column in columns]
 
 
-def _input_column(
-    values: "pd.Series[Any]", column: ColumnDescription, role: FeatureRole, needs: Domain
-) -> InputColumn:
-    given = values.to_numpy()
-    if column.type not in NUMERIC_TYPES:
-        categories = None if role == "text" else _shown(_known(given), str)
+def _input_column(values: "pd.Series[Any]", column: ColumnDescription) -> InputColumn:
+    if column.type in NUMERIC_TYPES:
+        present = values.dropna()
         return InputColumn(
-            column.name, column.type, numeric=False, categories=categories, role=role
+            name=column.name,
+            type=column.type,
+            numeric=True,
+            minimum=float(present.min()) if len(present) else None,
+            maximum=float(present.max()) if len(present) else None,
         )
-    present = given[~np.isnan(given)]
-    is_code = role == "categorical" and column.type in ("number", "integer")
-    return InputColumn(
-        name=column.name,
-        type=column.type,
-        numeric=True,
-        minimum=float(present.min()) if len(present) else None,
-        maximum=float(present.max()) if len(present) else None,
-        categories=_shown(present.tolist(), "{:.15g}".format) if is_code else None,
-        role=role,
-        sign=needs.sign,
-        largest=needs.largest,
-    )
-
-
-def _known(texts: npt.NDArray[Any]) -> list[Any]:
-    """Without those that are missing, which do not equal themselves."""
-    return [text for text in texts.tolist() if text == text]
-
-
-def _shown(values: Iterable[Any], told: Callable[[Any], str]) -> list[str]:
-    """The most frequent values; of equals the one that comes first."""
-    return [told(value) for value, _ in Counter(values).most_common(SHOWN_CATEGORIES)]
+    categories = [str(value) for value in values.value_counts().index[:SHOWN_CATEGORIES]]
+    return InputColumn(name=column.name, type=column.type, numeric=False, categories=categories)
 
 
 def rows_frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[InputColumn]) -> pd.DataFrame:
@@ -189,7 +151,10 @@ def as_number(value: Any) -> float:
     if value is None:
         return float("nan")
     if isinstance(value, str):
-        return days_since_1970(value)
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(UTC).replace(tzinfo=None)
+        return (moment - datetime(1970, 1, 1)).total_seconds() / SECONDS_PER_DAY  # noqa: DTZ001  # stored dates are naive too
     if isinstance(value, date):
         raise TypeError("rows come from JSON, which has no dates")
     return float(value)
@@ -200,12 +165,11 @@ def typical_row(frame: pd.DataFrame) -> pd.DataFrame:
 
     A text that occurs only once is left out, for it may tell of one row.
     """
-    return pd.DataFrame({name: [_typical(frame[name].to_numpy())] for name in frame.columns})
+    return pd.DataFrame({name: [_typical(frame[name])] for name in frame.columns})
 
 
-def _typical(values: npt.NDArray[Any]) -> Any:
-    if values.dtype == np.float64:
-        known = values[~np.isnan(values)]
-        return np.median(known) if len(known) else np.nan
-    most = Counter(_known(values)).most_common(1)
-    return most[0][0] if most and most[0][1] > 1 else None
+def _typical(values: "pd.Series[Any]") -> Any:
+    if pd.api.types.is_float_dtype(values):
+        return values.median()
+    counts = values.value_counts()
+    return counts.index[0] if len(counts) and counts.iloc[0] > 1 else None

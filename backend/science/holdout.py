@@ -1,4 +1,4 @@
-"""Predictions for rows that were held out, and what makes the scores doubtful."""
+"""What a fit is worth: predictions for the rows it did not see, their scores, and doubts."""
 
 import warnings
 from collections.abc import Sequence
@@ -8,68 +8,98 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from backend.science.predict import takes_most_probable
+from backend.science.catalogue import ESTIMATORS
 from backend.science.refusal import FitRefused
-from backend.science.splits import Fold, Split
+from backend.science.scores import score, undefined_metrics
+from backend.science.splits import Split
 from backend.science.target import Target
 
-DEPENDENT: Final = (
-    "The intervals of the metrics draw rows one by one. Where rows of one group, or of "
-    "neighbouring times, are alike, they are too narrow."
-)
+BASELINE: Final = "dummy_baseline"
 
 
 @dataclass(frozen=True, slots=True)
 class HoldoutPredictions:
-    """Predictions for rows that the predicting model did not learn from.
+    """Predictions for the rows that the fit did not see.
 
     Attributes
     ----------
     rows
-        Row numbers in the dataset, counted from 0, shape (n,); each stands once.
+        Row numbers in the dataset, counted from 0, shape (n,).
     observed, predicted
         Shape (n,).
     probabilities
         Shape (n, number of classes), where the estimator has them.
-    folds
-        In which fold each row was held out, shape (n,).
     """
 
     rows: npt.NDArray[np.int64]
     observed: npt.NDArray[Any]
     predicted: npt.NDArray[Any]
     probabilities: npt.NDArray[np.float64] | None
-    folds: npt.NDArray[np.int64]
 
 
-def predict_fold(model: Any, features: Any, target: Target, fold: Fold) -> HoldoutPredictions:
-    """What a model predicts for the rows that its fold held out.
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A fit on its hold-out; without one there are no predictions and no metrics.
+
+    Attributes
+    ----------
+    baseline_metrics
+        The same rows scored for predictions that ignore the features.
+    undefined
+        Titles of the metrics that these rows do not define.
+    """
+
+    holdout: HoldoutPredictions | None
+    metrics: dict[str, float]
+    baseline_metrics: dict[str, float]
+    undefined: list[str]
+
+
+def judge(model: Any, features: Any, target: Target, split: Split, seed: int) -> Judgement:
+    """Score a fitted model on the hold-out.
 
     Parameters
     ----------
     model
-        Fitted on the training rows of the fold.
+        Fitted on the training rows of the split.
     features
-        Of the held-out rows, in the form that the model takes.
-    target, fold
+        Of the hold-out rows, in the form that the model takes.
+    target, split
         All known rows, and which of them are held out.
+    seed
+        Of the fit.
     """
+    if len(split.holdout) == 0:
+        return Judgement(None, {}, {}, [])
+    holdout = _predict(model, features, target, split)
+    metrics = _score(target, holdout, model)
+    baseline = ESTIMATORS[BASELINE].build({}, target.task, seed)
+    blank = np.zeros((len(target.values), 1))
+    baseline.fit(blank[split.train], target.values[split.train])
+    guessed = _predict(baseline, blank[split.holdout], target, split)
+    undefined = undefined_metrics(
+        target.task, metrics, with_probabilities=holdout.probabilities is not None
+    )
+    return Judgement(holdout, metrics, _score(target, guessed, baseline), undefined)
+
+
+def _predict(model: Any, features: Any, target: Target, split: Split) -> HoldoutPredictions:
     probabilities = (
-        np.asarray(model.predict_proba(features), dtype=np.float64)
+        np.asarray(model.predict_proba(features))
         if target.task != "regression" and hasattr(model, "predict_proba")
         else None
     )
-    if probabilities is not None and takes_most_probable(model):
-        predicted = model.classes_[probabilities.argmax(axis=1)]
-    else:
-        predicted = np.asarray(model.predict(features))
     return HoldoutPredictions(
-        rows=target.rows[fold.held].astype(np.int64),
-        observed=target.values[fold.held],
-        predicted=predicted,
+        rows=target.rows[split.holdout].astype(np.int64),
+        observed=target.values[split.holdout],
+        predicted=np.asarray(model.predict(features)),
         probabilities=probabilities,
-        folds=np.full(len(fold.held), fold.fold, dtype=np.int64),
     )
+
+
+def _score(target: Target, holdout: HoldoutPredictions, model: Any) -> dict[str, float]:
+    classes = None if target.task == "regression" else model.classes_
+    return score(target.task, holdout.observed, holdout.predicted, holdout.probabilities, classes)
 
 
 def check_classes(target: Target, split: Split, name: str) -> None:
@@ -85,22 +115,12 @@ def check_classes(target: Target, split: Split, name: str) -> None:
     Raises
     ------
     FitRefused
-        Some rows to learn from are of one class only.
+        There is one class only.
     """
-    if target.task == "regression":
-        return
-    for fold in split.folds:
-        learnt = target.values[fold.train]
-        if (learnt == learnt[0]).all():
-            where = "" if split.is_one_holdout else f" in fold {fold.fold + 1}"
-            advice = {
-                "holdout": "Shuffle the rows",
-                "time": "Choose fewer periods, or another validation",
-                "group": "Choose fewer folds, or another validation",
-            }.get(split.kind, "Choose another validation, or add rows of the rare class")
-            raise FitRefused(
-                f"The rows to learn from have one class of {name} only{where}. {advice}.", name
-            )
+    if target.task != "regression" and len(np.unique(target.values[split.train])) < 2:
+        raise FitRefused(
+            f"The rows to learn from have one class of {name} only. Shuffle the rows.", name
+        )
 
 
 def doubts(
@@ -129,36 +149,18 @@ def doubts(
     """
     texts = list(split.warnings)
     if unlearnt := _unlearnt(target, split):
-        texts.append(_without_class(unlearnt, split, name))
+        texts.append(f"No row to learn from has the class {', '.join(unlearnt)} of {name}.")
     if dropped:
         texts.append(f"Left out for want of a known {name}: {dropped:,} rows.")
     if undefined:
         texts.append(f"Not defined for these hold-out rows: {', '.join(undefined)}.")
-    if split.column is not None or split.follows == "before":
-        texts.append(DEPENDENT)
-    texts += [library_text(warning) for warning in raised]
+    texts += [f"{w.category.__name__}: {str(w.message).partition(chr(10))[0]}" for w in raised]
     return list(dict.fromkeys(texts))
 
 
-def library_text(warning: warnings.WarningMessage) -> str:
-    """The first line of a library's warning."""
-    return f"{warning.category.__name__}: {str(warning.message).partition(chr(10))[0]}"
-
-
-def _without_class(unlearnt: list[str], split: Split, name: str) -> str:
-    names = ", ".join(unlearnt)
-    if split.is_one_holdout:
-        return f"No row to learn from has the class {names} of {name}."
-    return f"In some folds no row to learn from has the class {names} of {name}."
-
-
 def _unlearnt(target: Target, split: Split) -> list[str]:
-    """Classes that stand in a fold's held-out rows, but not in its rows to learn from."""
+    """Classes that stand in the hold-out alone."""
     if target.task == "regression":
         return []
-    codes = np.unique(target.values, return_inverse=True)
-    missing: set[int] = set()
-    for fold in split.folds:
-        learnt = np.bincount(codes[1][fold.train], minlength=len(codes[0]))
-        missing |= set(codes[1][fold.held][learnt[codes[1][fold.held]] == 0].tolist())
-    return [str(codes[0][code]) for code in sorted(missing)]
+    learnt, held = (target.values[rows] for rows in (split.train, split.holdout))
+    return [str(name) for name in np.setdiff1d(held, learnt)]

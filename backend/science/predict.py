@@ -15,11 +15,7 @@ from sklearn.pipeline import Pipeline
 from backend.science.column_types import InputColumn
 from backend.science.frames import rows_frame
 from backend.science.row_features import RowFeatures
-from backend.science.rows import BeyondNumbers
 
-FAR_AWAY: Final = (
-    "The values are so far from those that the model learnt from that it gives no finite number."
-)
 # Beyond, a data frame costs less than a loop.
 FEW_ROWS: Final = 50
 # Their own `predict` takes the most probable class, the first one where several are; asking for
@@ -127,32 +123,11 @@ def predict_features(
     return _predict(pipeline, output, pd.DataFrame(dict(features)))
 
 
-def takes_most_probable(model: Any) -> bool:
-    """Whether a model predicts the first of its most probable classes, and nothing else."""
-    return isinstance(_final(model), MOST_PROBABLE)
-
-
 def _final(estimator: Any) -> Any:
     return estimator[-1] if isinstance(estimator, Pipeline) else estimator
 
 
 def _predict(
-    estimator: Any, output: Mapping[str, Any], features: pd.DataFrame | npt.NDArray[np.float64]
-) -> FeaturePredictions:
-    """Raises BeyondNumbers where a prediction is no finite number."""
-    try:
-        with np.errstate(over="ignore", invalid="ignore"):
-            answer = _answer(estimator, output, features)
-    except ValueError as error:
-        # The types were checked: what is left are numbers that overflow on their way.
-        raise BeyondNumbers(FAR_AWAY) from error
-    numbers = answer.predictions if output["classes"] is None else answer.shares
-    if not np.isfinite(numbers).all():
-        raise BeyondNumbers(FAR_AWAY)
-    return answer
-
-
-def _answer(
     estimator: Any, output: Mapping[str, Any], features: pd.DataFrame | npt.NDArray[np.float64]
 ) -> FeaturePredictions:
     with warnings.catch_warnings():
@@ -162,7 +137,7 @@ def _answer(
             predictions = np.asarray(estimator.predict(features))
             return FeaturePredictions(predictions, None, np.empty((len(features), 0)))
         shares = np.asarray(estimator.predict_proba(features))
-        if takes_most_probable(estimator):
+        if isinstance(_final(estimator), MOST_PROBABLE):
             predictions = estimator.classes_[shares.argmax(axis=1)]
         else:
             predictions = np.asarray(estimator.predict(features))

@@ -1,6 +1,6 @@
 """A CSV file of rows to predict for: checked against the model's inputs, answered beside them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +19,7 @@ from backend.science.csv_table import (
     read_text_table,
 )
 from backend.science.predict import predict_features
-from backend.science.rows import WANTED, WANTED_SIGN, Kind
+from backend.science.rows import WANTED, Kind
 from backend.science.tables.inference import ISO_DAY, trimmed
 
 PREDICTION: Final = "prediction"
@@ -72,7 +72,7 @@ def read_inputs(
         The file is no table.
     """
     text = read_text_table(path, limits)
-    known = {column["name"]: column for column in inputs}
+    known = {column["name"]: column["type"] for column in inputs}
     present = set(text.frame.columns)
     problems = [
         ColumnProblem(name, f"{name} is missing", "missing")
@@ -85,15 +85,11 @@ def read_inputs(
         if name not in known and name not in passed_through
     ]
     features: list[pl.Series] = []
-    for name, column in known.items():
+    for name, kind in known.items():
         if name in present:
-            series = _typed(text.frame[name], column["type"])
+            series = _typed(text.frame[name], kind)
             features.append(series)
-            problems += _ill_typed(path, text, series, WANTED[column["type"]]) or [
-                problem
-                for wanted, bad in _outside(series, column)
-                for problem in _ill_typed(path, text, series.set(bad, None), wanted)
-            ]
+            problems += _ill_typed(path, text, series, kind)
     if problems:
         return problems
     return PredictionInputs(text, pl.DataFrame(features))
@@ -127,23 +123,14 @@ def _days(bare: pl.Series) -> pl.Series:
     return instants.cast(pl.Int64).cast(pl.Float64) / 1e6 / SECONDS_PER_DAY
 
 
-def _outside(series: pl.Series, column: Mapping[str, Any]) -> Iterator[tuple[str, pl.Series]]:
-    """What the model's arithmetic cannot take: what it wants, and where that is not so."""
-    sign, largest = column.get("sign"), column.get("largest")
-    if sign is not None:
-        yield WANTED_SIGN[sign], series <= 0 if sign == "positive" else series < 0
-    if largest is not None:
-        yield f"of a size up to {largest:.0e}", series.abs() > largest
-
-
-def _ill_typed(path: Path, text: TextTable, series: pl.Series, wanted: str) -> list[ColumnProblem]:
+def _ill_typed(path: Path, text: TextTable, series: pl.Series, kind: str) -> list[ColumnProblem]:
     raw = text.frame[series.name]
     bad = (series.is_null() & trimmed(raw).is_not_null()).arg_true()
     if len(bad) == 0:
         return []
     first = int(bad[0])
     more = f" ({len(bad):,} such values)" if len(bad) > 1 else ""
-    message = f"{series.name} must be {wanted}, not {str(raw[first])[:50]!r}{more}"
+    message = f"{series.name} must be {WANTED[kind]}, not {str(raw[first])[:50]!r}{more}"
     line = line_of_row(path, text.delimiter, first)
     return [ColumnProblem(series.name, message, "type", line)]
 

@@ -5,19 +5,16 @@ arithmetic is done on what it learnt; `RowFeatures.of` makes sure that the numbe
 to the bit, and answers None where they are not.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from backend.science.column_types import InputColumn
 from backend.science.frames import as_number, rows_frame
-from backend.science.preprocessing.treatments import TEMPORAL
 
 Floats = npt.NDArray[np.float64]
 UNSEEN: Final = "\N{REPLACEMENT CHARACTER} never seen in training"
@@ -110,8 +107,6 @@ class RowFeatures:
             Its inputs, as the fit's outcome tells them.
         """
         columns = [InputColumn(**column) for column in input_columns]
-        if any(c.type in TEMPORAL and c.treated_as == "categorical" for c in columns):
-            return None  # JSON brings them as text, and they are looked up as numbers
         try:
             made = cls(tuple(_parts(pipeline)))
             probes = _probes(columns)
@@ -124,18 +119,12 @@ class RowFeatures:
 
 
 def _parts(pipeline: Pipeline) -> list[_Numeric | _Categorical]:
+    kinds: dict[str, Callable[[Pipeline, list[str]], _Numeric | _Categorical]] = {
+        "numeric": _numeric,
+        "categorical": _categorical,
+    }
     fitted = pipeline.named_steps["preprocess"].transformers_
-    return [_part(steps, list(names)) for _, steps, names in fitted if len(names)]
-
-
-def _part(steps: Pipeline, names: list[str]) -> _Numeric | _Categorical:
-    """Raises for steps that are not done here."""
-    kinds = [type(step) for _, step in steps.steps]
-    if kinds == [SimpleImputer, OneHotEncoder]:
-        return _categorical(steps, names)
-    if kinds in ([SimpleImputer], [SimpleImputer, StandardScaler]):
-        return _numeric(steps, names)
-    raise ValueError("other steps than these")
+    return [kinds[name](steps, list(names)) for name, steps, names in fitted if len(names)]
 
 
 def _numeric(steps: Pipeline, names: list[str]) -> _Numeric:
@@ -144,17 +133,10 @@ def _numeric(steps: Pipeline, names: list[str]) -> _Numeric:
     return _Numeric(
         names=names,
         statistics=np.asarray(imputer.statistics_, dtype=np.float64),
-        marked=np.asarray(_marked(imputer), dtype=np.int64),
+        marked=np.asarray(imputer.indicator_.features_, dtype=np.int64),
         mean=scaler.mean_ if scaler is not None and scaler.with_mean else None,
         scale=scaler.scale_ if scaler is not None else None,
     )
-
-
-def _marked(imputer: SimpleImputer) -> list[int]:
-    """Positions of the columns whose missing values are marked."""
-    if imputer.indicator_ is None:
-        return []
-    return [int(position) for position in imputer.indicator_.features_]
 
 
 def _categorical(steps: Pipeline, names: list[str]) -> _Categorical:
@@ -170,9 +152,8 @@ def _categorical(steps: Pipeline, names: list[str]) -> _Categorical:
     unseen: list[Floats] = []
     first = [known[0] for known in categories]
     for position, known in enumerate(categories):
-        never = UNSEEN if known.dtype == object else known.max() + 1
-        values = [*known, never]
-        rows = np.array([first] * len(values), dtype=known.dtype)
+        values = [*known, UNSEEN]
+        rows = np.array([first] * len(values), dtype=object)
         rows[:, position] = values
         part = encoder.transform(rows)[:, ends[position] - widths[position] : ends[position]]
         blocks.append(dict(zip(known, part[:-1], strict=True)))
@@ -180,7 +161,7 @@ def _categorical(steps: Pipeline, names: list[str]) -> _Categorical:
     return _Categorical(
         names=names,
         statistics=list(imputer.statistics_),
-        marked=_marked(imputer),
+        marked=[int(position) for position in imputer.indicator_.features_],
         blocks=blocks,
         unseen=unseen,
     )

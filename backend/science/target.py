@@ -59,13 +59,7 @@ class Target:
         return Target(self.task, self.values[kept], self.rows[kept])
 
 
-def read_target(
-    table: pa.Table,
-    column: ColumnDescription,
-    task: Task | None,
-    *,
-    fewest: int = FEWEST_ROWS,
-) -> Target:
+def read_target(table: pa.Table, column: ColumnDescription, task: Task | None) -> Target:
     """The known values of the target.
 
     Parameters
@@ -76,8 +70,6 @@ def read_target(
         Description of the target column.
     task
         What the user asked for; inferred where it is None.
-    fewest
-        How many rows with a known target are needed.
 
     Raises
     ------
@@ -88,9 +80,9 @@ def read_target(
     known = np.flatnonzero(pc.invert(pc.is_null(stored, nan_is_null=True)).to_numpy())
     if len(known) == 0:
         raise FitRefused(f"{column.name} has no values.", column.name)
-    if len(known) < fewest:
+    if len(known) < FEWEST_ROWS:
         raise FitRefused(
-            f"{len(known)} rows with a known target are too few; at least {fewest} are needed."
+            f"{len(known)} rows with a known target are too few; at least {FEWEST_ROWS} are needed."
         )
     present = stored.take(pa.array(known))
     chosen = task or _infer(column, present)

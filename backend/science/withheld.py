@@ -9,9 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from backend.science.column_types import NUMERIC_TYPES, ColumnDescription
-from backend.science.frames import feature_frame
-from backend.science.frozen import frozen_rows
+from backend.science.column_types import ColumnDescription
+from backend.science.frames import NUMERIC_TYPES, feature_frame
 
 Digests = npt.NDArray[Any]
 
@@ -36,8 +35,8 @@ def withheld_rows(
         Row numbers counted from 0.
     """
     other_columns = [ColumnDescription(**column) for column in request["columns"]]
-    held = frozen_rows(request["holdout"])
-    other = pq.read_table(request["table"], use_threads=False).take(held)
+    held = pq.read_table(request["holdout"], columns=["row"], use_threads=False)["row"]
+    other = pq.read_table(request["table"], use_threads=False).take(held.combine_chunks())
     names: list[str] = request["names"]
     both = (_chosen(columns, names), _chosen(other_columns, names))
     as_numbers = [

@@ -15,7 +15,7 @@ from backend.core.instruments import PredictionKind, observe_prediction
 from backend.datasets.intake import unprocessable
 from backend.science.extras import ExtraMissing
 from backend.science.images.problem import ImageProblem
-from backend.science.rows import BeyondNumbers, check_rows, row_from_texts
+from backend.science.rows import check_rows, row_from_texts
 from backend.science.text_check import TableProblem
 from backend.serving.schemas import PredictOut
 from backend.settings import UploadSettings
@@ -93,11 +93,8 @@ class Predictor:
 
     def _answer(self, served: Served, rows: Sequence[Mapping[str, Any]]) -> PredictOut:
         model = self._load(served)
-        try:
-            with _observed("rows"):
-                answer = pkgutil.resolve_name(PREDICT)(model, served.output, rows)
-        except BeyondNumbers as problem:
-            raise Unprocessable(str(problem)) from None
+        with _observed("rows"):
+            answer = pkgutil.resolve_name(PREDICT)(model, served.output, rows)
         return PredictOut(
             predictions=answer.predictions,
             probabilities=answer.probabilities,
@@ -121,11 +118,8 @@ class Predictor:
             raise _unfit(table, [_place(problem) for problem in table])
         write = pkgutil.resolve_name(f"{TABLE}:write_predictions")
         model = self._load(served)
-        try:
-            with _observed("file"):
-                write(model.pipeline, served.output, table, target)
-        except BeyondNumbers as problem:
-            raise Unprocessable(str(problem)) from None
+        with _observed("file"):
+            write(model.pipeline, served.output, table, target)
 
     def predict_image(self, served: Served, content: bytes) -> PredictOut:
         """A prediction for one image."""

@@ -6,7 +6,6 @@ from pydantic import Field
 
 from backend.core.schemas import Schema, VersionNumber
 from backend.registry.schemas import Alias, ModelKind
-from backend.science.column_types import FeatureRole
 
 PREDICTION_ROWS = 10_000
 
@@ -33,10 +32,7 @@ class PredictOut(Schema):
 
 
 class InputOut(Schema):
-    """One input of a model; the range and the categories are those of its training rows.
-
-    `role` is what the pipeline makes of it. `sign` and `largest` are bounds of its arithmetic.
-    """
+    """One input of a model; the range and the categories are those of its training rows."""
 
     name: str
     type: Literal["number", "integer", "boolean", "string", "date", "datetime", "image"]
@@ -44,9 +40,6 @@ class InputOut(Schema):
     minimum: float | None = None
     maximum: float | None = None
     categories: list[str] | None = None
-    role: FeatureRole | None = None
-    sign: Literal["positive", "not_negative"] | None = None
-    largest: float | None = None
     width: int | None = None
     height: int | None = None
     channels: int | None = None

@@ -3,15 +3,7 @@
 from backend.tables.audit import AuditEvent
 from backend.tables.base import Table
 from backend.tables.dataset import Dataset, DatasetProfile, DatasetVersion
-from backend.tables.fit import (
-    Fit,
-    FitEvent,
-    FitMetric,
-    FitStar,
-    FitTrial,
-    Leaderboard,
-    Reproduction,
-)
+from backend.tables.fit import Fit
 from backend.tables.idempotency import IdempotencyKey
 from backend.tables.model import (
     AliasChange,
@@ -42,12 +34,7 @@ __all__ = [
     "DatasetVersion",
     "ExternalIdentity",
     "Fit",
-    "FitEvent",
-    "FitMetric",
-    "FitStar",
-    "FitTrial",
     "IdempotencyKey",
-    "Leaderboard",
     "Model",
     "ModelAlias",
     "ModelVersion",
@@ -55,7 +42,6 @@ __all__ = [
     "Project",
     "ProjectMember",
     "RefreshToken",
-    "Reproduction",
     "Retraining",
     "RetrainingPolicy",
     "SignInAttempt",

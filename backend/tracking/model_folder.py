@@ -18,7 +18,6 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from mlflow.types.schema import AnyType
 
-from backend.science.extras import MODULES, installed_versions
 from backend.tracking.network_folder import save_network
 from backend.tracking.port import FitRecord, TrackerError
 
@@ -83,7 +82,7 @@ def save_model(record: FitRecord, path: Path) -> ModelFolder:
             serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_CLOUDPICKLE,
             signature=_signature(record),
             input_example=_example(record),
-            pip_requirements=[*requirements(), *_of_extra(record)],
+            pip_requirements=list(requirements()),
         )
     return ModelFolder(path, description)
 
@@ -103,14 +102,6 @@ def _load(record: FitRecord) -> Any:
 def requirements() -> tuple[str, ...]:
     """What loads the pipeline again, pinned to the versions that are installed here."""
     return tuple(f"{name}=={version(name)}" for name in _PINNED)
-
-
-def _of_extra(record: FitRecord) -> list[str]:
-    """Boosting by other libraries: such an estimator is named after its module."""
-    if record.params.get("estimator") not in MODULES["boosting"]:
-        return []
-    found = installed_versions([record.params["estimator"]])
-    return [f"{name}=={number}" for name, number in found.items()]
 
 
 def _signature(record: FitRecord) -> ModelSignature:

@@ -1,31 +1,33 @@
 """All fits that the user may see: live, filtered by the address, acted upon by number."""
 
+import uuid
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import streamlit as st
 
-from backend.core.schemas import Page
-from backend.fits.schemas import FitSummary
-from frontend import identity, metrics, permission, text
-from frontend.fit_filters import PAGE, draw_filters
-from frontend.fit_list_actions import draw_actions
-from frontend.fits_client import NEWEST, FitQuery
+from backend.fits.schemas import FitOut
+from frontend import identity, permission, queries, text
+from frontend.address import in_address
+from frontend.client import Api, FitQuery
+from frontend.datasets_client import DatasetQuery
+from frontend.fit_data import data_of, draw_why_no_rerun
 from frontend.pages import PageName, go
-from frontend.state import Listed, state
-from frontend.tables import table_key, tickable_table
+from frontend.project_filter import draw_project_filter
+from frontend.state import state
+from frontend.tables import clickable_table
 from frontend.widgets import errors_shown, is_unfinished, page_title
 
-LIVE_SECONDS: Final = 3
-TABLE: Final = "fits"
-COLUMNS: Final[dict[str, Any]] = {
+STATES = ("queued", "running", "succeeded", "failed", "cancelled")
+LIVE_SECONDS = 3
+MOST_FITS = 200
+MOST_DATASETS = 200
+COLUMNS: dict[str, Any] = {
     "No.": st.column_config.NumberColumn(width=60, format="%d"),
-    "★": st.column_config.TextColumn(width=30),
     "Progress": st.column_config.ProgressColumn(
         min_value=0.0, max_value=1.0, format="percent", width=110
     ),
     "Name": st.column_config.TextColumn(width=200),
-    "Result": st.column_config.TextColumn(width=170),
     "Project": st.column_config.TextColumn(width=110),
 }
 
@@ -33,137 +35,134 @@ COLUMNS: Final[dict[str, Any]] = {
 def draw() -> None:
     """The page."""
     page_title("Fits")
-    if notice := state.pop("notice"):
-        st.success(text.plain(notice))
     names = permission.project_names()
-    query = draw_filters(names)
-    with st.container(horizontal=True):
-        if permission.may_write(identity.current_user()) and st.button(
-            "New fit", type="primary", shortcut="N"
-        ):
-            go(PageName.NEW_FIT)
-    page = _read(query)
-    if any(is_unfinished(fit) for fit in page.items):
+    query = _draw_filters(names)
+    if permission.may_write(identity.current_user()) and st.button(
+        "New fit", type="primary", shortcut="N"
+    ):
+        go(PageName.NEW_FIT)
+    fits = identity.api().fits(query)
+    if any(is_unfinished(fit) for fit in fits):
         _draw_live(query, names)
     else:
-        _draw_list(page, query, names)
+        _draw_list(fits, query, names)
 
 
-def _read(query: FitQuery) -> Page[FitSummary]:
-    """The page of the list that was turned to; other filters begin at its start."""
-    if state.listed_fits is None or state.listed_fits.query != repr(query):
-        state.fit_pages, state.listed_fits = (), Listed(repr(query), ())
-    pages = state.fit_pages
-    return identity.fits_api().fit_page(query, cursor=pages[-1] if pages else None)
+def _draw_filters(names: dict[int, str]) -> FitQuery:
+    api = identity.api()
+    titles = {entry.name: entry.title for entry in queries.estimators(api)}
+    known = identity.datasets_api().datasets(DatasetQuery(limit=MOST_DATASETS))
+    datasets = {entry.id: entry.name for entry in known}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        fit_state = st.selectbox(
+            "State", STATES, index=None, placeholder="any", **in_address("state", STATES)
+        )
+        estimator = st.selectbox(
+            "Estimator",
+            list(titles),
+            index=None,
+            format_func=lambda name: titles.get(name, name),
+            placeholder="any",
+            **in_address("estimator", titles),
+        )
+        dataset_id = st.selectbox(
+            "Dataset",
+            list(datasets),
+            index=None,
+            format_func=lambda number: f"{number} · {datasets.get(number, '')}",
+            placeholder="any",
+            **in_address("dataset", datasets),
+        )
+        project_id = draw_project_filter(names)
+        mine = st.toggle("Only mine", **in_address("mine", usual=False))
+    return FitQuery(
+        state=fit_state,
+        estimator=estimator,
+        project_id=project_id,
+        dataset_id=dataset_id,
+        mine=mine,
+        limit=MOST_FITS,
+    )
 
 
 @st.fragment(run_every=LIVE_SECONDS)
 def _draw_live(query: FitQuery, names: dict[int, str]) -> None:
     with errors_shown("fits_live"):
-        page = _read(query)
-        if not any(is_unfinished(fit) for fit in page.items):
+        fits = identity.api().fits(query)
+        if not any(is_unfinished(fit) for fit in fits):
             st.rerun()
-        _draw_list(page, query, names)
+        _draw_list(fits, query, names)
 
 
-def _draw_list(page: Page[FitSummary], query: FitQuery, names: dict[int, str]) -> None:
-    fits = _held(page.items, query)
+def _draw_list(fits: list[FitOut], query: FitQuery, names: dict[int, str]) -> None:
     if not fits:
         _draw_empty(query)
         return
     running = sum(is_unfinished(fit) for fit in fits)
     shown = f"{text.counted(len(fits), 'fit')}" + (f", {running} unfinished" if running else "")
-    first = len(state.fit_pages) * PAGE
-    st.caption(shown + (f", after the first {first:,}" if first else ""))
-    _draw_news(page.items, fits)
-    by_id = {fit.id: fit for fit in fits}
-    state.ticked_fits = tickable_table(
-        [_row(fit, names, live=running > 0) for fit in fits],
-        ids=list(by_id),
-        ticked=state.ticked_fits,
-        key=TABLE,
+    st.caption(f"{shown}, the newest first" + ("; older ones by filter" * (len(fits) == MOST_FITS)))
+    fits_by_id = {fit.id: fit for fit in fits}
+    state.selected_fit = clickable_table(
+        [_row(fit, names) for fit in fits],
+        ids=list(fits_by_id),
+        selected=state.selected_fit,
+        key="fits",
         columns=COLUMNS,
-        alt="Table of fits; the buttons below act on the ticked ones",
+        alt="Table of fits; the buttons below act on the chosen number",
     )
-    draw_actions(by_id)
-    _draw_pages(page)
-
-
-def _held(fresh: list[FitSummary], query: FitQuery) -> list[FitSummary]:
-    """The rows that are being read, each as it is now: nothing moves under the reader's eyes.
-
-    Whoever comes to the page anew, or changes the filters, gets the list as it is.
-    """
-    listed = state.listed_fits
-    held = listed.fits if listed is not None and listed.query == repr(query) else ()
-    is_read = state.widget(table_key(TABLE, [fit.id for fit in held])) is not None
-    now = {fit.id: fit for fit in fresh}
-    rows = [now.get(fit.id, fit) for fit in held] if held and is_read else fresh
-    state.listed_fits = Listed(repr(query), tuple(rows))
-    return rows
-
-
-def _draw_news(fresh: list[FitSummary], shown: list[FitSummary]) -> None:
-    before, now = [fit.id for fit in shown], [fit.id for fit in fresh]
-    if before == now:
-        return
-    new = len(set(now) - set(before))
-    label = f"Show {text.counted(new, 'new fit')}" if new else "The order has changed: show it"
-    if st.button(label, type="tertiary", key="show_news"):
-        state.listed_fits = None
-        st.rerun()
-
-
-def _draw_pages(page: Page[FitSummary]) -> None:
-    pages = state.fit_pages
-    if not pages and page.next_cursor is None:
-        return
-    with st.container(horizontal=True):
-        if pages and st.button("Newer ones", key="newer_fits"):
-            _turn_to(pages[:-1])
-        if page.next_cursor is not None and st.button("Older ones", key="older_fits"):
-            _turn_to((*pages, page.next_cursor))
-
-
-def _turn_to(pages: tuple[str, ...]) -> None:
-    listed = state.listed_fits
-    state.fit_pages = pages
-    state.listed_fits = None if listed is None else Listed(listed.query, ())
-    state.ticked_fits = ()
-    st.rerun()
+    _draw_actions(fits_by_id)
 
 
 def _draw_empty(query: FitQuery) -> None:
-    if query.trashed:
-        st.info("No fit is in the trash.")
-        return
-    filtered = replace(query, sort=NEWEST) != FitQuery(limit=PAGE)
+    filtered = replace(query, limit=MOST_FITS) != FitQuery(limit=MOST_FITS)
     st.info("No fit matches these filters." if filtered else "No fits yet.")
 
 
-def _row(fit: FitSummary, names: dict[int, str], *, live: bool) -> dict[str, Any]:
-    name = metrics.leading(fit.metrics, fit.main_metric)
-    baseline = fit.baseline_metrics.get(name) if name else None
+def _row(fit: FitOut, names: dict[int, str]) -> dict[str, Any]:
     return {
         "No.": fit.id,
-        "★": "★" if fit.starred else "",
-        "State": _state(fit),
-        **({"Progress": fit.progress if is_unfinished(fit) else None} if live else {}),
+        "State": fit.state.value,
+        "Progress": fit.progress if is_unfinished(fit) else None,
         "Name": fit.name,
-        "Result": metrics.with_spread(fit),
-        "Baseline": "" if baseline is None else text.number(baseline),
+        "Project": names.get(fit.project_id, ""),
+        "Result": text.leading_metric(fit.metrics),
         "Target": fit.target,
         "Dataset": f"{fit.dataset_name} v{fit.version}",
         "Estimator": fit.estimator.replace("_", " "),
-        "Project": names.get(fit.project_id, ""),
         "By": fit.created_by,
         "Started": text.ago(fit.created_at),
         "Took": text.duration(fit.seconds),
-        "Tags": ", ".join(f"{key}={value}" if value else key for key, value in fit.tags.items()),
     }
 
 
-def _state(fit: FitSummary) -> str:
-    if fit.position:
-        return f"queued, {fit.position} before you"
-    return fit.state.value
+def _draw_actions(fits: dict[int, FitOut]) -> None:
+    """Each action of a row as a button too: the grid is no place for a keyboard."""
+    api = identity.api()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        default = state.selected_fit or next(iter(fits))
+        number = st.selectbox(
+            "Fit no.",
+            list(fits),
+            index=list(fits).index(default),
+            key=f"fit_number.{default}",
+            width=120,
+        )
+        fit = fits[number]
+        if st.button("Open", type="primary", key="open_fit"):
+            go(PageName.FIT, id=fit.id)
+        access = permission.access_to(fit.project_id)
+        data = data_of(fit, access)
+        if is_unfinished(fit):
+            if access.may_stop and st.button("Cancel", key="cancel_fit"):
+                api.cancel_fit(fit.id)
+                st.rerun()
+        elif access.may_edit and not data.why_not and st.button("Rerun", key="rerun_fit"):
+            _rerun(api, fit)
+    permission.draw_why_not(access)
+    if not is_unfinished(fit):
+        draw_why_no_rerun(access, data)
+
+
+def _rerun(api: Api, fit: FitOut) -> None:
+    again = api.rerun_fit(fit.id, key=uuid.uuid4().hex)
+    go(PageName.FIT, id=again.id)

@@ -4,13 +4,12 @@ import streamlit as st
 
 from backend.accounts.schemas import UserOut
 from backend.datasets.schemas import DatasetOut
-from backend.fits.schemas import FitSummary
-from frontend import identity, metrics, permission, queries, text, ways_in
+from backend.fits.schemas import FitOut
+from frontend import identity, permission, queries, text, ways_in
 from frontend import recipe_drafts as drafts
-from frontend.client import NotThere
+from frontend.client import FitQuery, NotThere
 from frontend.datasets_client import DatasetQuery
 from frontend.fit_form import fit_form
-from frontend.fits_client import FitQuery
 from frontend.pages import PageName, go, link, mlflow_address
 from frontend.recipe_sentences import sentence
 from frontend.state import Chosen, state
@@ -127,7 +126,7 @@ def _draw_warnings(dataset: DatasetOut, version: int, *, may_edit: bool) -> None
 
 def _draw_history() -> None:
     with errors_shown("history"):
-        fits = identity.fits_api().fits(FitQuery(mine=True, limit=LAST_FITS))
+        fits = identity.api().fits(FitQuery(mine=True, limit=LAST_FITS))
         if any(is_unfinished(fit) for fit in fits):
             _draw_last_fits_live()
         else:
@@ -138,13 +137,13 @@ def _draw_history() -> None:
 @st.fragment(run_every=RUNNING_SECONDS)
 def _draw_last_fits_live() -> None:
     with errors_shown("history_live"):
-        fits = identity.fits_api().fits(FitQuery(mine=True, limit=LAST_FITS))
+        fits = identity.api().fits(FitQuery(mine=True, limit=LAST_FITS))
         if not any(is_unfinished(fit) for fit in fits):
             st.rerun()
         _draw_last_fits(fits)
 
 
-def _draw_last_fits(fits: list[FitSummary]) -> None:
+def _draw_last_fits(fits: list[FitOut]) -> None:
     st.subheader("Your last fits", anchor=False)
     if not fits:
         writes = permission.may_write(identity.current_user())
@@ -159,15 +158,15 @@ def _draw_last_fits(fits: list[FitSummary]) -> None:
                 _draw_card(fit)
 
 
-def _draw_card(fit: FitSummary) -> None:
-    if fit.state.value == "succeeded" and fit.metrics:
+def _draw_card(fit: FitOut) -> None:
+    if fit.state.value == "succeeded" and fit.rows_holdout:
         kind = "residuals" if fit.task == "regression" else "confusion"
         width, height = THUMBNAIL
         plot_image(fit.id, kind, alt=f"Plot of fit {fit.id}", width=width, height=height)
     link(PageName.FIT, f"**{fit.id}** · {text.plain(fit.name)}", id=fit.id)
     with st.container(horizontal=True, vertical_alignment="center"):
         state_badge(fit)
-        st.caption(f"{metrics.with_spread(fit)} · {text.ago(fit.created_at)}".lstrip(" ·"))
+        st.caption(f"{text.leading_metric(fit.metrics)} · {text.ago(fit.created_at)}".lstrip(" ·"))
 
 
 def _draw_session() -> None:

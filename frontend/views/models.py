@@ -5,7 +5,7 @@ from typing import Any, Final
 import streamlit as st
 
 from backend.registry.schemas import CHALLENGER, ChampionOut, ModelOut
-from frontend import identity, metrics, permission, text
+from frontend import identity, permission, text
 from frontend.address import in_address
 from frontend.models_client import ModelQuery
 from frontend.pages import PageName, go
@@ -100,7 +100,7 @@ def _row(model: ModelOut, retraining: str, names: dict[int, str]) -> dict[str, A
 def _champion(champion: ChampionOut | None) -> str:
     if champion is None:
         return "none"
-    figure = metrics.in_short(champion.metrics)
+    figure = text.leading_metric(champion.metrics)
     return f"v{champion.version} · {figure}" if figure else f"v{champion.version}"
 
 

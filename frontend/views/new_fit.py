@@ -3,12 +3,11 @@
 import streamlit as st
 
 from backend.datasets.schemas import DatasetOut
-from backend.fits.schemas import FitOut
 from frontend import identity, permission, text
 from frontend.client import NotThere
 from frontend.datasets_client import DatasetQuery
 from frontend.fit_form import fit_form
-from frontend.pages import PageName, go, link, number_parameter
+from frontend.pages import PageName, go, number_parameter
 from frontend.uploads import FORMATS, draw_sample, draw_upload
 from frontend.widgets import not_there, page_title
 
@@ -30,7 +29,7 @@ def draw() -> None:
         except NotThere:
             not_there("dataset", wanted)
             return
-        _draw_for(dataset, number_parameter("v") or dataset.latest_version, _origin(wanted))
+        _draw_for(dataset, number_parameter("v") or dataset.latest_version)
         return
     datasets = api.datasets(DatasetQuery(limit=MOST_DATASETS))
     if not datasets:
@@ -42,36 +41,21 @@ def draw() -> None:
         format_func=lambda position: _label(datasets[position]),
         key="new_fit_dataset",
     )
-    _draw_for(datasets[chosen], datasets[chosen].latest_version, None)
-
-
-def _origin(dataset_id: int) -> FitOut | None:
-    """The fit of this dataset that is to be run again with changes: `&again=42`."""
-    number = number_parameter("again")
-    if number is None:
-        return None
-    try:
-        fit = identity.fits_api().fit(number)
-    except NotThere:
-        return None
-    return fit if fit.dataset_id == dataset_id else None
+    _draw_for(datasets[chosen], datasets[chosen].latest_version)
 
 
 def _label(dataset: DatasetOut) -> str:
     return f"{dataset.id} · {dataset.name} · {text.counted(dataset.rows, 'row')}"
 
 
-def _draw_for(dataset: DatasetOut, version: int, origin: FitOut | None) -> None:
+def _draw_for(dataset: DatasetOut, version: int) -> None:
     access = permission.access_to(dataset.project_id)
     if not access.may_edit:
         st.info(access.why_not)
         return
     st.caption(f"Dataset {dataset.id} · **{text.plain(dataset.name)}** · version {version}")
-    if origin is not None:
-        label = f"As fit {origin.id}, {text.plain(origin.name)}: change what should be otherwise"
-        link(PageName.FIT, label, id=origin.id)
     with st.container(border=True, key="main_job"):
-        fit_form(dataset, version, origin)
+        fit_form(dataset, version)
 
 
 def _draw_first_upload() -> None:

@@ -1,18 +1,38 @@
 """What needs transactions that really commit: a database of its own and parallel requests."""
 
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 from fastapi import FastAPI
 
 from backend.bootstrap import create_admin
 from backend.core.db import SessionFactory
 from backend.main import create_app
+from backend.migrate import upgrade
 from backend.settings import Settings
-from tests.conftest import PASSWORD
+from backend.stack.postgres import EmbeddedPostgres
+from tests.conftest import PASSWORD, make_settings
 
 NewClient = Callable[[], httpx.AsyncClient]
+
+
+@pytest.fixture(scope="session")
+def make_database(
+    postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Settings]:
+    """Settings of a new, empty database at head."""
+
+    def make(name: str) -> Settings:
+        with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"'.encode())
+        settings = make_settings(postgres.url(name), Path(tmp_path_factory.mktemp(name)))
+        upgrade(settings)
+        return settings
+
+    return make
 
 
 @pytest.fixture(scope="session")

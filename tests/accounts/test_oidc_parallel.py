@@ -16,18 +16,24 @@ from backend.accounts.user_repository import UserRepository
 from backend.core.access import SYSTEM
 from backend.core.db import create_engine, create_sessions, transaction
 from backend.main import create_app
+from backend.migrate import upgrade
 from backend.settings import OidcSettings, Settings
+from backend.stack.postgres import EmbeddedPostgres
 from tests.accounts.oidc_people import OIDC, WAYS, person
 from tests.accounts.openid_providers import CLIENT_ID, brought_back, mock_provider
+from tests.conftest import make_settings
 
 PARALLEL = 8
 WAITING = "select 1 from pg_locks where not granted"
 
 
 async def test_one_of_parallel_returns_wins_and_one_account_is_made(
-    make_database: Callable[[str], Settings],
+    postgres: EmbeddedPostgres, settings: Settings
 ) -> None:
-    own = await asyncio.to_thread(make_database, "oidc_parallel")
+    with psycopg.connect(postgres.url("goodfit"), autocommit=True) as connection:
+        connection.execute("create database oidc_parallel")
+    own = make_settings(postgres.url("oidc_parallel"), settings.home)
+    await asyncio.to_thread(upgrade, own)
     with mock_provider() as provider:
         provider.know("ada", email="ada@example.org", email_verified=True)
         oidc = OidcSettings(
@@ -56,7 +62,7 @@ async def test_one_of_parallel_returns_wins_and_one_account_is_made(
             )
         await engine.dispose()
     assert Counter(answer.status_code for answer in answers) == {200: 1, 403: PARALLEL - 1}
-    with psycopg.connect(own.database.url.get_secret_value()) as connection:
+    with psycopg.connect(postgres.url("oidc_parallel")) as connection:
         found = connection.execute(
             "select (select count(*) from users), (select count(*) from external_identities)"
         ).fetchone()

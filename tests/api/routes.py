@@ -129,15 +129,9 @@ DATASETS: Final = [
     Route("GET", f"{VERSION}/images/{{row}}.png", R.READ),
 ]
 FIT: Final = {"dataset_id": "{dataset_id}", "target": "species", "estimator": "dummy_baseline"}
-LEADERBOARD: Final = {
-    "dataset_id": "{dataset_id}",
-    "target": "species",
-    "estimators": ["dummy_baseline"],
-}
 FITS: Final = [
     Route("GET", "/estimators", R.OWN),
     Route("GET", "/estimators/{name}", R.OWN),
-    Route("GET", "/metrics", R.OWN),
     Route("POST", "/fits", R.WRITE, json=FIT),
     Route("GET", "/fits", R.OWN),
     Route("GET", "/fits/{fit_id}", R.READ),
@@ -145,21 +139,8 @@ FITS: Final = [
     Route("DELETE", "/fits/{fit_id}", R.WRITE),
     Route("POST", "/fits/{fit_id}/cancel", R.WRITE, at={"fit_id": "queued_id"}),
     Route("POST", "/fits/{fit_id}/rerun", R.WRITE),
-    Route("POST", "/fits/estimate", R.READ, json=FIT),
-    Route("PUT", "/fits/{fit_id}/star", R.MARK),
-    Route("DELETE", "/fits/{fit_id}/star", R.MARK),
-    Route("POST", "/fits/{fit_id}/restore", R.WRITE, at={"fit_id": "trashed_fit_id"}),
-    Route("POST", "/fits/bulk", R.WRITE, json={"action": "archive", "ids": ["{fit_id}"]}),
     Route("GET", "/fits/{fit_id}/residuals", R.READ),
     Route("GET", "/fits/{fit_id}/coefficients", R.READ),
-    Route("GET", "/fits/{fit_id}/trials", R.READ, at={"fit_id": "searching_id"}),
-    Route("GET", "/fits/{fit_id}/log", R.READ),
-    Route("GET", "/fits/{fit_id}/events", R.READ),
-    Route("GET", "/fits/{fit_id}/script", R.READ),
-    Route("POST", "/fits/{fit_id}/reproductions", R.WRITE),
-    Route("GET", "/fits/{fit_id}/reproductions", R.READ),
-    Route("GET", "/fits/{fit_id}/reproductions/{reproduction_id}", R.READ),
-    Route("POST", "/fits/{fit_id}/reproductions/{reproduction_id}/cancel", R.WRITE),
     Route("GET", "/fits/{fit_id}/plots", R.READ),
     Route("GET", "/fits/{fit_id}/plots/{kind}", R.READ),
     Route("GET", "/fits/{fit_id}/plots/{kind}.png", R.READ),
@@ -167,11 +148,6 @@ FITS: Final = [
     Route("POST", "/fits/{fit_id}/predict", R.PREDICT, json={"rows": [FEATURES]}),
     Route("GET", "/fits/{fit_id}/predict", R.PREDICT, params=FEATURES),
     Route("POST", "/fits/{fit_id}/predict/file", R.PREDICT, files=ROWS_FILE),
-    Route("POST", "/leaderboards", R.WRITE, json=LEADERBOARD),
-    Route("GET", "/leaderboards", R.OWN),
-    Route("GET", "/leaderboards/{leaderboard_id}", R.READ),
-    Route("POST", "/leaderboards/{leaderboard_id}/cancel", R.WRITE),
-    Route("DELETE", "/leaderboards/{leaderboard_id}", R.WRITE),
 ]
 NEW_MODEL: Final = {"name": "new", "fit_id": "{fit_id}"}
 POINTED: Final = {"version": 1, **REASON}

@@ -36,8 +36,6 @@ class Rule(Enum):
     READ = (404, OK, OK, OK, OK, OK, OK, OK, 403, OK, 404)
     PREDICT = (404, OK, OK, OK, OK, OK, OK, OK, OK, OK, 404)
     WRITE = (404, 403, 403, OK, OK, OK, OK, 403, 403, OK, 404)
-    # A mark of the caller's own on what they may read.
-    MARK = (404, OK, OK, OK, OK, OK, OK, 403, 403, OK, 404)
     GOVERN = (404, 403, 403, 403, OK, OK, OK, 403, 403, OK, 404)
     # Their own list, profile or history; not one that needs a project.
     OWN = (OK, OK, OK, OK, OK, OK, OK, OK, 403, OK, OK)

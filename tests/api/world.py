@@ -155,27 +155,15 @@ async def _fill(world: World, app: FastAPI) -> None:
     queued = await _made(await owner.post(f"{V1}/fits", json=wanted))
     jobs = (await admin.get(f"{V1}/operations/jobs")).json()["items"]
     trashed_id = await _trashed(owner, world.things["project_id"])
-    trashed_fit = await _made(await owner.post(f"{V1}/fits", json=wanted))
-    gone = await owner.delete(f"{V1}/fits/{trashed_fit['id']}")
-    assert gone.status_code == 204, gone.text
-    wanted |= {"search": {"space": {"n_neighbors": [3, 5]}}}
-    searching = await _made(await owner.post(f"{V1}/fits", json=wanted))
-    compared = {"dataset_id": dataset_id, "target": "species", "estimators": ["ridge"]}
-    board = await _made(await owner.post(f"{V1}/leaderboards", json=compared))
-    second = await _made(await owner.post(f"{V1}/fits/{fit_id}/reproductions"))
     plots = (await owner.get(f"{V1}/fits/{fit_id}/plots")).json()
     world.things |= {
         "dataset_id": dataset_id,
         "trashed_id": trashed_id,
         "fit_id": fit_id,
         "queued_id": queued["id"],
-        "searching_id": searching["id"],
-        "leaderboard_id": board["id"],
-        "reproduction_id": second["id"],
-        "trashed_fit_id": trashed_fit["id"],
         "model_id": model["id"],
         "retraining_id": retraining["id"],
-        "job_id": next(job["id"] for job in jobs if job["about"] == {"fit_id": fit_id}),
+        "job_id": next(job["id"] for job in jobs if job["about"] == {"fit_id": queued["id"]}),
         "kind": plots["items"][0]["kind"],
     }
 

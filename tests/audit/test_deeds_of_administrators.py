@@ -8,10 +8,8 @@ from fastapi import FastAPI
 from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from backend.core.access import SYSTEM, Role
+from backend.core.access import Role
 from backend.core.db import transaction
-from backend.fits.repository import FitRepository
-from backend.fits.service import enqueue_tracking
 from backend.retraining import schedules
 from backend.tables import RetrainingPolicy
 from tests.audit.events import REQUEST_ID, events, the_event
@@ -100,17 +98,12 @@ async def test_schedule_and_what_it_starts_are_noted(app: FastAPI, sign_in: Sign
     assert await events(admin, action="access.denied") == []
 
 
-async def _queued_fit(
-    sign_in: SignIn, sessions: async_sessionmaker[AsyncSession]
-) -> tuple[int, dict[str, Any]]:
-    """A fit of ada's, and a job about it."""
+async def _queued_fit(sign_in: SignIn) -> tuple[int, dict[str, Any]]:
+    """A fit of ada's, and its job."""
     ada, admin = await sign_in("ada"), await sign_in("root", Role.ADMIN)
     dataset = (await upload_csv(ada)).json()["id"]
     request = {"dataset_id": dataset, "target": "body_mass_g", "estimator": "ridge"}
     fit_id: int = (await ada.post(f"{V1}/fits", json=request)).json()["id"]
-    async with sessions() as session:
-        await enqueue_tracking(session, await FitRepository(session, SYSTEM).get(fit_id))
-        await session.commit()
     items = (await admin.get(JOBS)).json()["items"]
     (job,) = [item for item in items if item["about"] == {"fit_id": fit_id}]
     return fit_id, job
@@ -119,7 +112,7 @@ async def _queued_fit(
 async def test_job_tried_again_is_noted(
     sign_in: SignIn, sessions: async_sessionmaker[AsyncSession]
 ) -> None:
-    fit_id, job = await _queued_fit(sign_in, sessions)
+    fit_id, job = await _queued_fit(sign_in)
     admin = await sign_in("root", Role.ADMIN)
     assert (await admin.post(f"{JOBS}/{job['id']}/retry")).is_success
     assert await events(admin, action="job.retried") == []  # it waits already
@@ -130,13 +123,13 @@ async def test_job_tried_again_is_noted(
     assert (await admin.post(f"{JOBS}/{job['id']}/retry")).is_success
     event = await the_event(admin, "job.retried")
     assert (event["object_type"], event["object_id"]) == ("job", job["id"])
-    assert (event["object_name"], event["details"]) == ("fits.track", {"fit_id": fit_id})
+    assert (event["object_name"], event["details"]) == ("fits.run", {"fit_id": fit_id})
 
 
-async def test_cancelled_job_is_noted(
-    sign_in: SignIn, sessions: async_sessionmaker[AsyncSession]
-) -> None:
-    _, job = await _queued_fit(sign_in, sessions)
+async def test_cancelled_job_is_noted_with_its_fit(sign_in: SignIn) -> None:
+    fit_id, job = await _queued_fit(sign_in)
     admin = await sign_in("root", Role.ADMIN)
     assert (await admin.post(f"{JOBS}/{job['id']}/cancel")).status_code == 204
     assert (await the_event(admin, "job.cancelled"))["object_id"] == job["id"]
+    cancelled = await the_event(admin, "fit.cancelled", object_id=fit_id)
+    assert cancelled["actor_name"] == "root"

@@ -11,8 +11,7 @@ from tests.audit.events import REQUEST_ID, events, the_event
 from tests.conftest import SignIn, upload_csv
 from tests.registry.registering import PENGUINS_KNN, V1, make_fit
 
-# As many rows as a fit needs at least.
-CSV = b"x,y\n" + b"".join(b"%d,%d\n" % (row, row**2) for row in range(10))
+CSV = b"x,y\n1,2\n3,4\n"
 
 
 async def _dataset(client: httpx.AsyncClient) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from backend.core.access import Role
 from backend.core.denials import MOST_CALLERS, MOST_PER_CALLER, SECONDS, RecentDenials
 from tests.audit.events import REQUEST_ID, events, the_event
 from tests.conftest import SignIn, upload_csv
-from tests.fits.made_up import make_up_fit
 from tests.registry.registering import V1
 
 ABSENT = 999_999_999
@@ -69,20 +68,6 @@ async def test_foreign_id_within_a_body_is_noted(sign_in: SignIn) -> None:
     fit = {"dataset_id": foreign, "target": "species", "estimator": "ridge"}
     assert (await bob.post(f"{V1}/fits", json=fit)).status_code == 404
     assert (await the_event(admin, "access.denied"))["details"]["route"] == f"{V1}/fits"
-
-
-async def test_fit_of_others_whose_rows_are_asked_for_is_noted(
-    sign_in: SignIn, sessions: async_sessionmaker[AsyncSession]
-) -> None:
-    ada, bob, admin = await sign_in("ada"), await sign_in("bob"), await sign_in("root", Role.ADMIN)
-    hers, his = [(await upload_csv(client)).json()["id"] for client in (ada, bob)]
-    foreign = await make_up_fit(sessions, hers, seconds=1)
-    same = {"kind": "same_rows", "fit_id": foreign}
-    fit = {"dataset_id": his, "target": "year", "estimator": "ridge", "validation": same}
-    answer = await bob.post(f"{V1}/fits", json=fit)
-    assert (answer.status_code, answer.json()["code"]) == (422, "unprocessable")
-    noted = (await the_event(admin, "access.denied"))["details"]
-    assert (noted["route"], noted["status"]) == (f"{V1}/fits", 422)
 
 
 async def test_same_denial_counts_once_and_another_one_again(sign_in: SignIn) -> None:

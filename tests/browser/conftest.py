@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,7 @@ class Stack:
     mlflow: str
 
 
-def _environment(home: Path) -> dict[str, str]:
+def _environment(home: Path, settings: Mapping[str, str]) -> dict[str, str]:
     outer = {name: text for name, text in os.environ.items() if not name.startswith("GOODFIT_")}
     return {
         **outer,
@@ -45,6 +45,7 @@ def _environment(home: Path) -> dict[str, str]:
         "GOODFIT_MLFLOW_PORT": str(free_port()),
         "GOODFIT_ADMIN_USERNAME": USERNAME,
         "GOODFIT_ADMIN_PASSWORD": PASSWORD,
+        **settings,
     }
 
 
@@ -76,18 +77,18 @@ def open_folder() -> Iterator[Path]:
 def stack(chromium: str, open_folder: Path) -> Iterator[Stack]:
     """The product as it comes."""
     assert chromium
-    with running_stack(open_folder / "home") as running:
+    with running_stack(open_folder / "home", {}) as running:
         yield running
 
 
 @contextmanager
-def running_stack(home: Path) -> Iterator[Stack]:
+def running_stack(home: Path, settings: Mapping[str, str]) -> Iterator[Stack]:
     """`goodfit up`, stopped by a signal; it must leave no process behind."""
     log = home.with_suffix(".log")
     with log.open("wb") as output:
         process = subprocess.Popen(  # our own command
             [sys.executable, "-P", "-m", "backend.cli", "up"],
-            env=_environment(home),
+            env=_environment(home, settings),
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -1,17 +1,15 @@
 """Signing in with an OpenID provider, in a browser, from the page asked for back to it."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from backend.settings import Settings
 from tests.accounts.openid_providers import CLIENT_ID, MockProvider, mock_provider
-from tests.conftest import PASSWORD
-from tests.servers import Servers, running_servers
+from tests.browser.conftest import Stack, running_stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 PATIENCE_MS = 60_000
@@ -28,22 +26,18 @@ def provider() -> Iterator[MockProvider]:
 
 
 @pytest.fixture(scope="module")
-def lab(
-    chromium: str, make_database: Callable[[str], Settings], provider: MockProvider
-) -> Iterator[Servers]:
-    """Where nobody signs in by password; no fit is made there."""
+def lab(chromium: str, open_folder: Path, provider: MockProvider) -> Iterator[Stack]:
+    """A stack of its own, where nobody signs in by password."""
     assert chromium
-    more = {
+    settings = {
         "GOODFIT_OIDC__ISSUER": provider.issuer,
         "GOODFIT_OIDC__CLIENT_ID": CLIENT_ID,
         "GOODFIT_OIDC__CLIENT_SECRET": "of the client",
         "GOODFIT_OIDC__NAME": "Example & Co",
         "GOODFIT_AUTH__PASSWORD_LOGIN": "false",
-        "GOODFIT_ADMIN_USERNAME": "root",
-        "GOODFIT_ADMIN_PASSWORD": PASSWORD,
     }
-    with running_servers(make_database("oidc"), **more) as servers:
-        yield servers
+    with running_stack(open_folder / "oidc", settings) as stack:
+        yield stack
 
 
 @pytest.fixture
@@ -61,7 +55,7 @@ def _picture(page: Page, name: str) -> None:
 
 
 def test_person_signs_in_at_the_provider_and_lands_on_the_page_asked_for(
-    lab: Servers, page: Page
+    lab: Stack, page: Page
 ) -> None:
     page.goto(f"{lab.dashboard}/fits")
     button = page.get_by_role("link", name="Sign in with Example & Co")
@@ -82,7 +76,7 @@ def test_person_signs_in_at_the_provider_and_lands_on_the_page_asked_for(
     expect(button).to_be_visible(timeout=PATIENCE_MS)
 
 
-def test_person_who_stops_at_the_provider_is_told_so(lab: Servers, page: Page) -> None:
+def test_person_who_stops_at_the_provider_is_told_so(lab: Stack, page: Page) -> None:
     page.goto(lab.dashboard)
     page.get_by_role("link", name="Sign in with Example & Co").click()
     state = page.url.partition("state=")[2].partition("&")[0]

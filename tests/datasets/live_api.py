@@ -39,7 +39,7 @@ class LiveApi:
     @classmethod
     def over(cls, server: EmbeddedPostgres, database: str, home: Path) -> "LiveApi":
         """With a new database on a server that runs."""
-        with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        with psycopg.connect(server.url("goodfit"), autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{database}"')
         settings = make_settings(server.url(database), home)
         upgrade(settings)

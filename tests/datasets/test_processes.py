@@ -28,17 +28,8 @@ WORK = "tests.datasets.table_work"
 MEMORY = 700_000_000
 
 
-@pytest.fixture(scope="module")
-async def tables() -> AsyncIterator[TableProcesses]:
-    """Each test leaves it in order, so that the next one finds a process that has its libraries."""
-    made = TableProcesses(UploadSettings(max_memory_bytes=MEMORY, max_seconds=20))
-    yield made
-    await made.close()
-
-
 @pytest.fixture
-async def quiet() -> AsyncIterator[TableProcesses]:
-    """No earlier test makes it start a process in the background."""
+async def tables() -> AsyncIterator[TableProcesses]:
     made = TableProcesses(UploadSettings(max_memory_bytes=MEMORY, max_seconds=20))
     yield made
     await made.close()
@@ -122,12 +113,12 @@ async def test_close_leaves_no_process(tmp_path: Path) -> None:
     assert not [p for p in left if "spawn_main" in " ".join(p.cmdline())]
 
 
-async def test_two_hundred_pieces_of_work_leak_nothing(quiet: TableProcesses) -> None:
-    await quiet.run(f"{WORK}:echo", 1)
+async def test_two_hundred_pieces_of_work_leak_nothing(tables: TableProcesses) -> None:
+    await tables.run(f"{WORK}:echo", 1)
     me = psutil.Process()
     before = me.num_fds(), len(me.children())
     for _ in range(200):
-        await quiet.run(f"{WORK}:echo", b"x" * 10_000)
+        await tables.run(f"{WORK}:echo", b"x" * 10_000)
     assert me.num_fds() <= before[0] + 2
     assert len(me.children()) <= before[1]
 

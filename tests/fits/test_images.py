@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.live import Live
+from tests.fits.conftest import Live
 from tests.science.images import image_zip, picture
 
 pytest.importorskip("torch", reason="needs the extra `torch`")

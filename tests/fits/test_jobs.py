@@ -1,4 +1,4 @@
-"""Fits wait in their own table, are taken, fenced, given back and lost."""
+"""Jobs exist with the rows they are about, and come back when they were lost."""
 
 from pathlib import Path
 
@@ -7,22 +7,21 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from backend.core.access import SYSTEM
 from backend.core.errors import Conflict
 from backend.fits import attempts
-from backend.fits.attempts import Failure
-from backend.fits.claiming import Claim
+from backend.fits.attempts import Claim
 from backend.fits.files import fetch_request, store_artifacts
 from backend.fits.recording import prepare_record
+from backend.fits.repository import FitRepository
 from backend.fits.states import FINAL_STATES, TRANSITIONS, FitState, advance
 from backend.jobs.children import ChildProcesses
 from backend.jobs.registry import WorkerContext
 from backend.jobs.retry import LONGEST_WAIT, wait_before
-from backend.science.reporting import Silent
 from backend.science.run import run_request
 from backend.settings import Settings
 from backend.storage.blobs import BlobStore
 from tests.conftest import SignIn, upload_csv
-from tests.fits.finishing import claim_fit
 
 Sessions = async_sessionmaker[AsyncSession]
 OUTCOME = {
@@ -58,17 +57,11 @@ async def _jobs(sessions: Sessions) -> list[str]:
         return list(rows.scalars())
 
 
-async def _claim(sessions: Sessions, fit_id: int) -> Claim | None:
+async def _claim(sessions: Sessions, fit_id: int, max_attempts: int = 3) -> Claim | None:
     async with sessions() as session:
-        held = await claim_fit(session, fit_id)
+        held = await attempts.claim(session, fit_id, max_attempts=max_attempts)
         await session.commit()
     return held
-
-
-async def _waiting(sessions: Sessions) -> list[int]:
-    async with sessions() as session:
-        rows = await session.execute(text("select id from fits where state = 'queued' order by id"))
-        return list(rows.scalars())
 
 
 @pytest.mark.parametrize("current", FitState)
@@ -88,12 +81,12 @@ def test_waits_double_up_to_ten_seconds() -> None:
     assert LONGEST_WAIT.total_seconds() == 10
 
 
-async def test_started_fit_waits_and_a_refused_one_leaves_nothing(
+async def test_fit_and_job_come_together_and_a_refused_fit_leaves_none(
     sign_in: SignIn, sessions: Sessions
 ) -> None:
     ada = await sign_in("ada")
     fit_id = await _queued_fit(ada)
-    assert await _waiting(sessions) == [fit_id]
+    assert await _jobs(sessions) == [f"fits.run:{fit_id}"]
     dataset_id = (await ada.get(f"/api/v1/fits/{fit_id}")).json()["dataset_id"]
     request = {"dataset_id": dataset_id, "target": "body_mass_g", "estimator": "ridge"}
     for change, loc in (
@@ -115,7 +108,7 @@ async def test_started_fit_waits_and_a_refused_one_leaves_nothing(
         assert answer.status_code == 422, (change, answer.text)
         if loc is not None:
             assert answer.json()["errors"][0]["loc"] == loc
-    assert await _waiting(sessions) == [fit_id]
+    assert await _jobs(sessions) == [f"fits.run:{fit_id}"]
 
 
 async def test_repeated_key_starts_one_fit(sign_in: SignIn, sessions: Sessions) -> None:
@@ -126,7 +119,7 @@ async def test_repeated_key_starts_one_fit(sign_in: SignIn, sessions: Sessions) 
     first = await ada.post("/api/v1/fits", json=request, headers=headers)
     again = await ada.post("/api/v1/fits", json=request, headers=headers)
     assert first.json()["id"] == again.json()["id"]
-    assert await _waiting(sessions) == [first.json()["id"]]
+    assert len(await _jobs(sessions)) == 1
 
 
 async def test_cancelled_while_waiting_it_never_runs(sign_in: SignIn, sessions: Sessions) -> None:
@@ -134,7 +127,7 @@ async def test_cancelled_while_waiting_it_never_runs(sign_in: SignIn, sessions: 
     fit_id = await _queued_fit(ada)
     answer = await ada.post(f"/api/v1/fits/{fit_id}/cancel")
     assert (answer.status_code, answer.json()["state"]) == (202, "cancelled")
-    assert await _waiting(sessions) == []
+    assert await _jobs(sessions) == []
     assert await _claim(sessions, fit_id) is None
 
 
@@ -150,7 +143,7 @@ async def test_late_result_of_an_older_attempt_is_refused(
     async with sessions() as session:
         assert not await attempts.report(session, old, 0.5, "late")
         assert not await attempts.succeed(session, old, OUTCOME, {})
-        assert not await attempts.fail(session, old, Failure("estimator", "late"))
+        assert not await attempts.fail(session, old, "late")
         assert await attempts.succeed(session, new, OUTCOME, {})
         assert not await attempts.succeed(session, new, OUTCOME, {})
         await session.commit()
@@ -163,15 +156,12 @@ async def test_fit_that_loses_every_worker_fails_with_a_reason(
 ) -> None:
     ada = await sign_in("ada")
     fit_id = await _queued_fit(ada)
-    for lost in range(3):
-        held = await _claim(sessions, fit_id)
-        assert held is not None
-        assert held.lost_attempts == lost
+    for _ in range(3):
+        assert await _claim(sessions, fit_id) is not None
     assert await _claim(sessions, fit_id) is None
     fit = (await ada.get(f"/api/v1/fits/{fit_id}")).json()
     assert fit["state"] == "failed"
-    assert fit["error"]["code"] == "worker_lost"
-    assert "worker lost 3 times" in fit["error"]["message"]
+    assert "lost 3 times" in fit["error"]["message"]
 
 
 async def test_worker_that_stops_gives_back_what_it_holds_without_blame(
@@ -182,7 +172,7 @@ async def test_worker_that_stops_gives_back_what_it_holds_without_blame(
     for attempt in range(1, 6):
         held = await _claim(sessions, fit_id)
         assert held is not None
-        assert (held.attempt, held.lost_attempts) == (attempt, 0)
+        assert (held.attempt, held.may_be_lost) == (attempt, True)
         async with sessions() as session:
             await attempts.give_back(session, held)
             await session.commit()
@@ -213,7 +203,7 @@ async def test_what_a_fit_leaves_can_be_told_to_mlflow(
     assert held is not None
     blobs = BlobStore(settings.files_url)
     request = fetch_request(blobs, held, tmp_path)
-    outcome = run_request(request, Silent())
+    outcome = run_request(request, lambda _share, _text: None)
     artifacts = store_artifacts(blobs, tmp_path)
     async with sessions() as session:
         assert await attempts.succeed(session, held, outcome, artifacts)
@@ -228,7 +218,7 @@ async def test_what_a_fit_leaves_can_be_told_to_mlflow(
     assert record.readers == ["ada"]
 
 
-async def test_lost_recordings_come_back_once(sign_in: SignIn, sessions: Sessions) -> None:
+async def test_lost_jobs_come_back_once(sign_in: SignIn, sessions: Sessions) -> None:
     ada = await sign_in("ada")
     waiting, done = await _queued_fit(ada), await _queued_fit(ada)
     held = await _claim(sessions, done)
@@ -241,8 +231,11 @@ async def test_lost_recordings_come_back_once(sign_in: SignIn, sessions: Session
         async with sessions() as session:
             await attempts.restore_jobs(session)
             await session.commit()
-        assert await _jobs(sessions) == [f"fits.track:{done}"]
-    assert await _waiting(sessions) == [waiting]
+        assert await _jobs(sessions) == [f"fits.run:{waiting}", f"fits.track:{done}"]
+    async with sessions() as session:
+        fit = await FitRepository(session, SYSTEM).get(waiting)
+        newest = await session.execute(text("select min(id) from pgqueuer"))
+        assert fit.job_id == newest.scalar_one()
 
 
 async def test_too_many_unfinished_fits_have_to_wait(sign_in: SignIn) -> None:

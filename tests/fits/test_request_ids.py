@@ -2,7 +2,7 @@
 
 import json
 
-from tests.live import Live
+from tests.fits.conftest import Live
 
 
 def test_worker_logs_and_passes_on_the_request_that_started_a_fit(live: Live) -> None:
@@ -20,7 +20,9 @@ def test_worker_logs_and_passes_on_the_request_that_started_a_fit(live: Live) ->
     of_fit = [line for line in lines if line.get("fit_id") == fit_id]
     assert [line["message"] for line in of_fit] == ["fit started", "fit succeeded"]
     assert {line["request_id"] for line in of_fit} == {"request-of-root"}
+    assert all(isinstance(line["job_id"], int) for line in of_fit)
     # MLflow is away, so the job that the worker queued waits and can be seen.
     jobs = live.client.get("/operations/jobs", params={"entrypoint": "fits.track"}).json()["items"]
     (waiting,) = [job for job in jobs if job["about"] == {"fit_id": fit_id}]
     assert waiting["request_id"] == "request-of-root"
+    assert waiting["id"] not in {line["job_id"] for line in of_fit}

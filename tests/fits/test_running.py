@@ -14,9 +14,8 @@ from sklearn.metrics import r2_score
 from backend.science.catalogue import ESTIMATORS
 from backend.science.frames import feature_frame, input_columns
 from backend.science.pipeline import build_pipeline
-from backend.science.spec import FitSpec
 from tests.conftest import DATA
-from tests.live import Live, fit_processes, gone
+from tests.fits.conftest import Live, fit_processes, gone
 from tests.science.tables import describe, read_file
 
 LONG = {"estimator": "random_forest", "params": {"n_estimators": 2_000}}
@@ -73,8 +72,8 @@ def test_least_squares_scores_as_scikit_learn_does_on_the_same_rows(live: Live) 
     known = np.flatnonzero(~np.isnan(target.astype(float)))
     train = np.setdiff1d(known, held)
     inputs = input_columns(features.iloc[train], described)
-    spec = FitSpec(target="body_mass_g", estimator="ordinary_least_squares")
-    pipeline = build_pipeline(ESTIMATORS[spec.estimator], spec, "regression", inputs)
+    spec = ESTIMATORS["ordinary_least_squares"]
+    pipeline = build_pipeline(spec, {}, "regression", 0, inputs)
     pipeline.fit(features.iloc[train], target[train])
     expected = r2_score(target[held], pipeline.predict(features.iloc[held]))
     assert fit["metrics"]["r2"] == pytest.approx(expected, abs=1e-9)
@@ -134,10 +133,18 @@ def test_same_seed_gives_the_same_numbers_to_the_bit(live: Live) -> None:
 @pytest.mark.parametrize(
     ("content", "request_", "words", "column"),
     [
+        (b"x,y\n" + b"1,2\n" * 30, {"target": "y"}, "same value", "y"),
+        (b"x,y\n1,2\n2,3\n3,4\n", {"target": "y"}, "too few", None),
         (
             b"x,y\n" + b"".join(b"%d,1e%d\n" % (i, 300 + i) for i in range(30)),
             {"target": "y"},
             "infinite",
+            "y",
+        ),
+        (
+            b"x,y\n" + b"".join(b"%d,c%d\n" % (i % 7, i) for i in range(300)),
+            {"target": "y", "estimator": "random_forest"},
+            "different values",
             "y",
         ),
         (
@@ -147,7 +154,7 @@ def test_same_seed_gives_the_same_numbers_to_the_bit(live: Live) -> None:
             None,
         ),
     ],
-    ids=["infinite", "too many neighbours"],
+    ids=["constant target", "few rows", "infinite", "too many classes", "too many neighbours"],
 )
 def test_fit_that_cannot_be_done_says_why(
     live: Live, content: bytes, request_: dict[str, object], words: str, column: str | None
@@ -201,7 +208,7 @@ def test_stopped_worker_gives_its_fit_back(live: Live) -> None:
     worker.terminate()
     assert worker.wait(20) == 0
     live.start_worker()
-    live.wait(fit_id, lambda fit: fit["attempt"] == 2)
+    live.wait(fit_id, lambda fit: fit["attempt"] == 2, 30)
     assert live.client.post(f"/fits/{fit_id}/cancel").status_code == 202
 
 

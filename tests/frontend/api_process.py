@@ -39,12 +39,6 @@ from tests.frontend.api_datasets import (
     add_dataset_uses,
     add_dataset_versions,
 )
-from tests.frontend.api_fits import (
-    add_fit_logs,
-    add_leaderboards,
-    add_organising,
-    add_second_runs,
-)
 from tests.frontend.api_models import (
     add_aliases,
     add_model_versions,
@@ -136,10 +130,6 @@ def _parts() -> tuple[Callable[[FastAPI, World, Any], None], ...]:
         add_dataset_files,
         add_cleaning,
         add_fit_lists,
-        add_fit_logs,
-        add_second_runs,
-        add_organising,
-        add_leaderboards,
         add_fit_actions,
         add_results,
         add_models,

@@ -16,7 +16,6 @@ from backend.projects.schemas import (
     ProjectUpdate,
     Transfer,
 )
-from tests.frontend.api_fits import changed_fit
 from tests.frontend.world import Refusal, World
 
 BASE = "/api/v1/projects"
@@ -148,9 +147,7 @@ def add_moves(app: FastAPI, world: World, user: Any) -> None:
         return target
 
     @app.patch("/api/v1/fits/{number}")
-    def change_fit(number: int, data: dict[str, Any], me: UserOut = user) -> Any:
-        if "project_id" not in data:
-            return changed_fit(world, me, number, data)
+    def move_fit(number: int, data: dict[str, Any], me: UserOut = user) -> Any:
         fit = world.fits[number]
         target = check(me, fit.project_id, data)
         world.projects.moved.append(("fit", number, target))

@@ -11,10 +11,17 @@ from backend.accounts.schemas import (
     UserOut,
 )
 from backend.core.schemas import Page
-from backend.fits.result_schemas import PlotList, PlotOut, PlotSummary, ResidualPage, ResidualRow
-from backend.fits.schemas import EstimatorList, FitCreate, FitOut, FitSummary
+from backend.fits.schemas import (
+    EstimatorList,
+    FitCreate,
+    FitOut,
+    PlotList,
+    PlotOut,
+    PlotSummary,
+    ResidualPage,
+    ResidualRow,
+)
 from backend.fits.states import FitState
-from tests.frontend.api_fits import summary, visible_fit
 from tests.frontend.world import (
     ESTIMATORS,
     Refusal,
@@ -23,6 +30,13 @@ from tests.frontend.world import (
 )
 
 FormatQuery = Annotated[str, Query(alias="format")]
+
+
+def _visible_fit(world: World, me: UserOut, number: int) -> FitOut:
+    fit = world.fits.get(number)
+    if fit is None or not world.may_read(me, fit.project_id):
+        raise Refusal(404, "There is no such thing.", code="not_found")
+    return fit
 
 
 def add_fit_lists(app: FastAPI, world: World, user: Any) -> None:
@@ -35,29 +49,20 @@ def add_fit_lists(app: FastAPI, world: World, user: Any) -> None:
 
     @app.get(base)
     def list_fits(
-        request: Request,
         me: UserOut = user,
         state: str | None = None,
         project_id: int | None = None,
         mine: bool = False,
-        archived: bool = False,
-        trashed: bool = False,
-        cursor: int = 0,
-    ) -> Page[FitSummary]:
-        world.desk.asked.append(request.url.query)
+    ) -> Page[FitOut]:
         items = [
-            summary(fit)
+            fit
             for fit in sorted(world.fits.values(), key=lambda fit: -fit.id)
             if world.may_read(me, fit.project_id)
             and state in (None, fit.state.value)
             and project_id in (None, fit.project_id)
             and (not mine or fit.created_by == me.username)
-            and archived is (fit.archived_at is not None)
-            and trashed is (fit.trashed_at is not None)
         ]
-        end = cursor + world.desk.page_size
-        following = str(end) if len(items) > end else None
-        return Page[FitSummary](items=items[cursor:end], next_cursor=following)
+        return Page[FitOut](items=items, next_cursor=None)
 
     @app.post(base, status_code=202)
     def create(data: FitCreate, request: Request, me: UserOut = user) -> FitOut:
@@ -86,7 +91,7 @@ def add_fit_actions(app: FastAPI, world: World, user: Any) -> None:
 
     @app.get(base + "/{number}")
     def read(number: int, me: UserOut = user) -> FitOut:
-        fit = visible_fit(world, me, number)
+        fit = _visible_fit(world, me, number)
         if fit.state in (FitState.QUEUED, FitState.RUNNING):
             world.polls[number] = world.polls.get(number, 0) + 1
             if world.polls[number] > world.polls_until_done:
@@ -99,16 +104,15 @@ def add_fit_actions(app: FastAPI, world: World, user: Any) -> None:
 
     @app.post(base + "/{number}/cancel", status_code=202)
     def cancel(number: int, me: UserOut = user) -> FitOut:
-        fit = visible_fit(world, me, number).model_copy(update={"state": FitState.CANCELLED})
+        fit = _visible_fit(world, me, number).model_copy(update={"state": FitState.CANCELLED})
         world.fits[number] = fit
         return fit
 
     @app.post(base + "/{number}/rerun", status_code=202)
-    def rerun(number: int, changes: dict[str, Any], me: UserOut = user) -> FitOut:
-        world.desk.reruns.append((number, changes))
+    def rerun(number: int, me: UserOut = user) -> FitOut:
         again = next(world.counter)
-        fit = visible_fit(world, me, number).model_copy(
-            update={"id": again, "state": FitState.QUEUED, "rerun_of": number}
+        fit = _visible_fit(world, me, number).model_copy(
+            update={"id": again, "state": FitState.QUEUED}
         )
         world.fits[again] = fit
         return fit
@@ -119,13 +123,13 @@ def add_results(app: FastAPI, world: World, user: Any) -> None:
 
     @app.get(base + "/{number}/plots")
     def plots(number: int, me: UserOut = user) -> PlotList:
-        visible_fit(world, me, number)
+        _visible_fit(world, me, number)
         summary = PlotSummary(kind="residuals", title="Residuals", verdict="The red line bends.")
         return PlotList(items=[summary])
 
     @app.get(base + "/{number}/plots/{kind}.png")
     def picture(number: int, kind: str, request: Request, me: UserOut = user) -> Response:
-        visible_fit(world, me, number)
+        _visible_fit(world, me, number)
         if kind != "residuals":
             raise Refusal(404, "This fit has no such plot.")
         headers = {"ETag": '"plot"', "Cache-Control": "private"}
@@ -137,7 +141,7 @@ def add_results(app: FastAPI, world: World, user: Any) -> None:
 
     @app.get(base + "/{number}/plots/{kind}")
     def plot(number: int, kind: str, me: UserOut = user) -> PlotOut:
-        visible_fit(world, me, number)
+        _visible_fit(world, me, number)
         return PlotOut(
             kind=kind,
             title="Residuals",
@@ -149,7 +153,7 @@ def add_results(app: FastAPI, world: World, user: Any) -> None:
 
     @app.get(base + "/{number}/residuals")
     def residuals(number: int, limit: int = 100, me: UserOut = user) -> ResidualPage:
-        visible_fit(world, me, number)
+        _visible_fit(world, me, number)
         rows = [
             ResidualRow(row=row, observed=3_000 + row, predicted=3_500.5, residual=-500.5 + row)
             for row in range(limit)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import FileUploader
 from streamlit.util import calc_hash
@@ -12,7 +11,7 @@ from streamlit.util import calc_hash
 from frontend.client import connection_pool
 from frontend.settings import dashboard_settings
 from tests.frontend.api_process import running_api
-from tests.frontend.world import PASSWORD, SERVICE_KEY, World, become, make_world
+from tests.frontend.world import PASSWORD, SERVICE_KEY, World, make_world
 
 APP = Path(__file__).parents[2] / "frontend" / "app.py"
 COOKIE_KEY = "cookie-key-of-the-dashboard-tests-0123456789"
@@ -25,49 +24,27 @@ def _own_main_module(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _components_are_looked_for_once() -> Iterator[None]:
-    """Streamlit reads the metadata of every installed package for each AppTest."""
-    found = manifest_scanner.scan_component_manifests()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(manifest_scanner, "scan_component_manifests", lambda: list(found))
-        yield
-
-
-@pytest.fixture(scope="session")
-def stand_in() -> Iterator[tuple[World, str]]:
-    """The API's stand-in, its address, and the one world that it ever knows."""
-    world = World()
-    with running_api(world) as address:
-        yield world, address
-
-
 @pytest.fixture
-def world(stand_in: tuple[World, str]) -> World:
+def world() -> World:
     # Every AppTest has the same session, so that what one test was told would answer the next.
     st.cache_data.clear()
-    world, _ = stand_in
-    become(world, make_world())
-    return world
+    return make_world()
 
 
 @pytest.fixture
-def api_address(
-    world: World, stand_in: tuple[World, str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[str]:
-    """The dashboard's settings lead to the API's stand-in, which begins anew."""
-    known, address = stand_in
-    assert known is world
-    monkeypatch.setenv("GOODFIT_URLS__API", address)
-    monkeypatch.delenv("GOODFIT_URLS__API_INTERNAL", raising=False)
-    monkeypatch.setenv("GOODFIT_URLS__MLFLOW", "http://mlflow.test")
-    monkeypatch.setenv("GOODFIT_SECRETS__SERVICE_KEY", SERVICE_KEY)
-    monkeypatch.setenv("GOODFIT_SECRETS__COOKIE_KEY", COOKIE_KEY)
-    dashboard_settings.cache_clear()
-    yield address
-    connection_pool(address).close()
-    dashboard_settings.cache_clear()
-    connection_pool.cache_clear()
+def api_address(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The API's stand-in runs, and the dashboard's settings lead to it."""
+    with running_api(world) as address:
+        monkeypatch.setenv("GOODFIT_URLS__API", address)
+        monkeypatch.delenv("GOODFIT_URLS__API_INTERNAL", raising=False)
+        monkeypatch.setenv("GOODFIT_URLS__MLFLOW", "http://mlflow.test")
+        monkeypatch.setenv("GOODFIT_SECRETS__SERVICE_KEY", SERVICE_KEY)
+        monkeypatch.setenv("GOODFIT_SECRETS__COOKIE_KEY", COOKIE_KEY)
+        dashboard_settings.cache_clear()
+        yield address
+        connection_pool(address).close()
+        dashboard_settings.cache_clear()
+        connection_pool.cache_clear()
 
 
 @pytest.fixture
@@ -111,12 +88,6 @@ def go_to(app: AppTest, page: str, **parameters: str) -> AppTest:
 def press(app: AppTest, label: str) -> AppTest:
     button = next(button for button in app.button if button.label == label)
     return button.click().run()
-
-
-def choose_fits(app: AppTest, *numbers: int) -> AppTest:
-    """Names fits below their list."""
-    box = next(box for box in app.multiselect if box.label == "Fits no.")
-    return box.set_value(list(numbers)).run()
 
 
 def labels(app: AppTest) -> list[str]:

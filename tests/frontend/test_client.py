@@ -8,8 +8,8 @@ import pytest
 
 from backend.fits.states import FitState
 from frontend.client import Api, RefreshGuard, Refused, Tokens, Unreachable, connection_pool, send
-from frontend.fit_progress import is_watched_fast
 from frontend.headers import content_security_policy
+from frontend.views.fit import is_watched_fast
 from tests.frontend.world import World, make_fit
 
 

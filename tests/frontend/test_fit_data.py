@@ -5,7 +5,7 @@ from streamlit.testing.v1 import AppTest
 
 from backend.core.access import ProjectRole
 from backend.fits.states import FitState
-from tests.frontend.conftest import Open, choose_fits, go_to, labels, said
+from tests.frontend.conftest import Open, go_to, labels, said
 from tests.frontend.model_world import add_model
 from tests.frontend.world import World, make_fit
 
@@ -38,16 +38,16 @@ def test_fit_of_an_unseen_dataset_cannot_be_rerun(sign_in: Open, shared: World) 
     assert not [label for label in _targets(app) if "Dataset 7" in label]
     app = go_to(app, "fit", id="43")
     assert UNSEEN in said(app)
-    assert "Rerun with changes" not in _targets(app)
+    assert "Change the form" not in _targets(app)
     app = go_to(app, "model", id="3")
     assert "penguins, version 1, not shared with you" in said(app)
 
 
 def test_list_of_fits_offers_no_rerun_either(sign_in: Open, shared: World) -> None:
     shared.fits[50] = shared.fits[50].model_copy(update={"dataset_id": 8})
-    app = choose_fits(sign_in("bob", "fits"), 50)
+    app = sign_in("bob", "fits")
     assert "Rerun" in labels(app)
-    app = choose_fits(app, 41)
+    app = next(box for box in app.selectbox if box.label == "Fit no.").set_value(41).run()
     assert "Rerun" not in labels(app)
     assert UNSEEN in said(app)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.fits.result_schemas import ResidualRow
+from backend.fits.schemas import ResidualRow
 from backend.fits.states import FitState
 from frontend.text import plain
 from tests.frontend.conftest import Open, drop, go_to, labels, press, said, stop_answering, texts
@@ -21,9 +21,6 @@ PAGES: tuple[tuple[str, dict[str, str]], ...] = (
     ("datasets", {}),
     ("dataset", {"id": "7"}),
     ("dataset", {}),
-    ("leaderboards", {}),
-    ("leaderboard", {}),
-    ("leaderboard", {"id": "3"}),
     ("models", {}),
     ("model", {}),
     ("admin", {}),
@@ -168,6 +165,15 @@ def test_viewer_is_offered_nothing_that_writes(sign_in: Open, world: World) -> N
         assert not {"Cancel", "Rerun", "New fit", "Run fit"} & set(labels(app))
 
 
+def test_fit_selected_in_the_table_stays_when_another_arrives(sign_in: Open, world: World) -> None:
+    app = sign_in("ada", "fits")
+    app.session_state["goodfit.selected_fit"] = 41
+    world.fits[70] = make_fit(70, "ada", 1, FitState.SUCCEEDED)
+    app = app.run()
+    assert app.session_state["goodfit.selected_fit"] == 41
+    assert press(app, "Open").query_params["id"] == "41"
+
+
 def test_user_text_is_never_markdown(sign_in: Open, world: World) -> None:
     evil = "![x](http://evil.test/x.png) <b>bold</b>"
     world.fits[42] = world.fits[42].model_copy(update={"name": evil, "dataset_name": evil})
@@ -198,6 +204,6 @@ def test_classes_show_only_the_rows_that_were_wrong(sign_in: Open, world: World)
         ResidualRow(row=5, observed="Gentoo", predicted="Adelie", residual=None),
         ResidualRow(row=6, observed="Adelie", predicted="Adelie", residual=None),
     ]
-    app = sign_in("ada", "fit", id="42", tab="Rows")
+    app = sign_in("ada", "fit", id="42")
     assert "Wrong predictions" in texts(app)
     assert [list(row) for row in app.dataframe[0].value.to_numpy()] == [[5, "Gentoo", "Adelie"]]

@@ -129,18 +129,6 @@ async def test_silent_server_is_said_in_the_picture(
     assert "does not answer" in answer.text
 
 
-async def test_script_of_a_fit_is_for_who_may_read_it(
-    browser: httpx.AsyncClient, world: World
-) -> None:
-    _sign_in(browser, world)
-    answer = await browser.get("/goodfit/fits/42/script")
-    assert answer.content == b"print(42)\n"
-    assert 'filename="fit_42.py"' in answer.headers["content-disposition"]
-    assert (await browser.get("/goodfit/fits/50/script")).status_code == 404
-    browser.cookies.clear()
-    assert (await browser.get("/goodfit/fits/42/script")).headers["location"] == "/fit?id=42"
-
-
 async def test_download_gives_the_original_bytes(browser: httpx.AsyncClient, world: World) -> None:
     _sign_in(browser, world)
     answer = await browser.get("/goodfit/datasets/7/1")

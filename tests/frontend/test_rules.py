@@ -21,7 +21,7 @@ MARKDOWN_READERS = {
 USER_TEXT = {
     *("name", "dataset_name", "target", "detail", "file_name", "message", "column", "username"),
     *("created_by", "verdict", "advice", "description", "left_out_because", "reason", "summary"),
-    *("progress_message", "notes", "address", "user_agent", "title"),
+    *("progress_message", "address", "user_agent", "title"),
 }
 # Schemas, and how all processes write their logs.
 BACKEND_IMPORT = re.compile(

@@ -2,9 +2,9 @@
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from backend.accounts.schemas import (
     UserOut,
@@ -12,7 +12,6 @@ from backend.accounts.schemas import (
 from backend.core.access import Role
 from backend.datasets.profile_schemas import ColumnOut, ProfileOut, SuggestedTarget
 from backend.datasets.schemas import DatasetOut
-from backend.fits.result_schemas import ResidualRow
 from backend.fits.schemas import (
     EstimatorList,
     EstimatorOut,
@@ -20,6 +19,7 @@ from backend.fits.schemas import (
     FitCreate,
     FitErrorOut,
     FitOut,
+    ResidualRow,
 )
 from backend.fits.states import FitState
 from backend.operations.schemas import JobOut
@@ -28,7 +28,6 @@ from backend.retraining.schemas import PolicyOut, RetrainingOut
 from tests.frontend.account_world import Accounts
 from tests.frontend.dataset_world import Shelf
 from tests.frontend.dataset_world import make_dataset as make_dataset
-from tests.frontend.fit_world import FitDesk
 from tests.frontend.project_world import Projects
 
 NOW = datetime.now(UTC)
@@ -79,7 +78,6 @@ class World:
     polls: dict[int, int] = field(default_factory=dict)
     refuse_upload: str | Refusal | None = None
     refuse_fit: Refusal | None = None
-    desk: FitDesk = field(default_factory=FitDesk)
     residuals: list[ResidualRow] | None = None
     polls_until_done: int = 1
     link_spent: bool = False
@@ -126,43 +124,6 @@ class World:
         self.tokens = {token: who for token, who in self.tokens.items() if who != user}
 
 
-def become(known: Any, new: Any) -> None:
-    """Make a world know what a new one does, and no more: the stand-in's routes keep its parts."""
-    for part in fields(new):
-        value = getattr(new, part.name)
-        if is_dataclass(value):
-            become(getattr(known, part.name), value)
-        else:
-            setattr(known, part.name, value)
-
-
-NOTHING_SPECIAL: Final[dict[str, Any]] = {
-    "seed": 0,
-    "error": None,
-    "position": None,
-    "metric_spread": {},
-    "fold_metrics": [],
-    "leaderboard_id": None,
-    "archived_at": None,
-    "trashed_at": None,
-    "estimated_seconds": None,
-    "starred": False,
-    "preprocessing": {},
-    "target_transform": "none",
-    "class_weight": "none",
-    "weights": None,
-    "search": None,
-    "best_params": None,
-    "rerun_of": None,
-    "priority": "normal",
-    "limits": {"seconds": None, "memory_bytes": None},
-    "peak_memory_bytes": None,
-    "environment": {},
-    "notes": "",
-    "tags": {},
-}
-
-
 def make_fit(number: int, owner: str, project: int, state: FitState, **more: Any) -> FitOut:
     done = state is FitState.SUCCEEDED
     values: dict[str, Any] = {
@@ -184,6 +145,7 @@ def make_fit(number: int, owner: str, project: int, state: FitState, **more: Any
         "features": ["flipper_length_mm", "species"],
         "excluded": [ExcludedColumn(column="rowid", reason="it looks like an identifier")],
         "validation": {"kind": "holdout", "test_size": 0.2, "shuffle": True},
+        "seed": 0,
         "metrics": {"r2": 0.86149, "rmse": 301.234, "mae": 240.1} if done else {},
         "baseline_metrics": {"r2": -0.003, "rmse": 811.9, "mae": 690.4} if done else {},
         "rows_used": 273 if done else None,
@@ -192,15 +154,15 @@ def make_fit(number: int, owner: str, project: int, state: FitState, **more: Any
         "tracking": "recorded" if done else "pending",
         "mlflow_run_id": "abc" if done else None,
         "mlflow_url": "http://mlflow.test/#/experiments/1/runs/abc" if done else None,
-        "main_metric": "r2" if done else None,
-        "metric_intervals": {"r2": {"low": 0.81, "high": 0.9}} if done else {},
+        "error": None,
         "created_by": owner,
         "created_at": NOW - timedelta(minutes=number % 50),
         "started_at": NOW,
         "finished_at": NOW if done else None,
         "seconds": 0.42 if done else None,
+        "tags": {},
     }
-    return FitOut.model_validate({**NOTHING_SPECIAL, **values, **more})
+    return FitOut.model_validate({**values, **more})
 
 
 def make_world() -> World:
@@ -263,9 +225,7 @@ IMAGE_PROFILE = ProfileOut(
 )
 
 
-def _estimator(
-    name: str, title: str, tasks: list[str], properties: dict[str, Any], **more: Any
-) -> EstimatorOut:
+def _estimator(name: str, title: str, tasks: list[str], properties: dict[str, Any]) -> EstimatorOut:
     return EstimatorOut.model_validate(
         {
             "name": name,
@@ -278,11 +238,6 @@ def _estimator(
             "install": None,
             "params_schema": {"type": "object", "properties": properties},
             "defaults": {key: value.get("default") for key, value in properties.items()},
-            "presets": {"fast": {}, "balanced": {}, "accurate": {}},
-            "search_space": {},
-            "has_coefficients": False,
-            "takes_weights": True,
-            **more,
         }
     )
 
@@ -291,11 +246,6 @@ INTERCEPT = {"type": "boolean", "default": True, "title": "Intercept"}
 NEIGHBORS = {"type": "integer", "default": 5, "minimum": 1, "maximum": 1000, "title": "Neighbours"}
 WEIGHTS = {"enum": ["uniform", "distance"], "default": "uniform", "title": "Weights"}
 TREES = {"type": "integer", "default": 100, "minimum": 1, "maximum": 2000, "title": "Trees"}
-DEPTH = {
-    "anyOf": [{"type": "integer", "minimum": 1, "maximum": 100}, {"type": "null"}],
-    "default": None,
-    "title": "Depth",
-}
 ALL_TASKS = ["regression", "binary", "multiclass"]
 ESTIMATORS = EstimatorList(
     items=[
@@ -304,30 +254,14 @@ ESTIMATORS = EstimatorList(
             "k-nearest neighbours",
             ALL_TASKS,
             {"n_neighbors": NEIGHBORS, "weights": WEIGHTS},
-            takes_weights=False,
         ),
         _estimator(
             "ordinary_least_squares",
             "Ordinary least squares",
             ["regression"],
             {"fit_intercept": INTERCEPT},
-            has_coefficients=True,
         ),
-        _estimator(
-            "random_forest",
-            "Random forest",
-            ALL_TASKS,
-            {"n_estimators": TREES, "max_depth": DEPTH},
-            presets={
-                "fast": {"n_estimators": 30},
-                "balanced": {},
-                "accurate": {"n_estimators": 500},
-            },
-            search_space={
-                "n_estimators": {"low": 50, "high": 500, "log": True},
-                "max_depth": {"values": [None, 4, 8]},
-            },
-        ),
+        _estimator("random_forest", "Random forest", ALL_TASKS, {"n_estimators": TREES}),
         _estimator(
             "convolutional_network", "Convolutional network", ALL_TASKS[1:], {"epochs": TREES}
         ).model_copy(update={"data": "image", "install": "pip install -e '.[torch]'"}),

@@ -8,15 +8,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from backend.core.access import SYSTEM, Role
-from backend.core.logs import bind_request
-from backend.fits.repository import FitRepository
-from backend.fits.service import enqueue_tracking
+from backend.core.access import Role
 from tests.conftest import SignIn, upload_csv
 
 JOBS = "/api/v1/operations/jobs"
 Change = Callable[..., Awaitable[None]]
-StartFit = Callable[[httpx.AsyncClient], Awaitable[int]]
 
 
 @pytest.fixture
@@ -32,21 +28,12 @@ def change(sessions: async_sessionmaker[AsyncSession]) -> Change:
     return apply
 
 
-@pytest.fixture
-def start_fit(sessions: async_sessionmaker[AsyncSession]) -> StartFit:
-    """Starts a fit, and queues a job about it as its end does."""
-
-    async def start(client: httpx.AsyncClient) -> int:
-        dataset = (await upload_csv(client)).json()["id"]
-        request = {"dataset_id": dataset, "target": "body_mass_g", "estimator": "ridge"}
-        fit_id: int = (await client.post("/api/v1/fits", json=request)).json()["id"]
-        bind_request("request-of-ada")
-        async with sessions() as session:
-            await enqueue_tracking(session, await FitRepository(session, SYSTEM).get(fit_id))
-            await session.commit()
-        return fit_id
-
-    return start
+async def start_fit(client: httpx.AsyncClient, request_id: str = "a-request-id") -> int:
+    dataset = (await upload_csv(client)).json()["id"]
+    request = {"dataset_id": dataset, "target": "body_mass_g", "estimator": "ridge"}
+    answer = await client.post("/api/v1/fits", json=request, headers={"X-Request-ID": request_id})
+    fit_id: int = answer.json()["id"]
+    return fit_id
 
 
 async def job_about(admin: httpx.AsyncClient, fit_id: int) -> dict[str, Any]:
@@ -56,22 +43,18 @@ async def job_about(admin: httpx.AsyncClient, fit_id: int) -> dict[str, Any]:
     return found
 
 
-async def test_admin_sees_what_a_job_is_about_and_who_asked(
-    sign_in: SignIn, start_fit: StartFit
-) -> None:
+async def test_admin_sees_what_a_job_is_about_and_who_asked(sign_in: SignIn) -> None:
     ada, admin = await sign_in("ada"), await sign_in("root", Role.ADMIN)
-    job = await job_about(admin, await start_fit(ada))
-    assert job["entrypoint"] == "fits.track"
+    job = await job_about(admin, await start_fit(ada, "request-of-ada"))
+    assert job["entrypoint"] == "fits.run"
     assert job["state"] == "waiting"
     assert job["request_id"] == "request-of-ada"
-    assert job["priority"] == 5
+    assert job["priority"] == 10
     assert job["tries"] == 0
     assert job["waited_seconds"] >= 0
 
 
-async def test_jobs_are_filtered_and_paged(
-    sign_in: SignIn, start_fit: StartFit, change: Change
-) -> None:
+async def test_jobs_are_filtered_and_paged(sign_in: SignIn, change: Change) -> None:
     ada, admin = await sign_in("ada"), await sign_in("root", Role.ADMIN)
     jobs = [await job_about(admin, await start_fit(ada)) for _ in range(3)]
     await change(jobs[0]["id"], "status = 'failed', attempts = 2")
@@ -83,7 +66,7 @@ async def test_jobs_are_filtered_and_paged(
     assert await ids(state="failed") == [jobs[0]["id"]]
     assert await ids(state="delayed") == [jobs[1]["id"]]
     assert await ids(state="waiting") == [jobs[2]["id"]]
-    assert await ids(entrypoint="registry.mirror") == []
+    assert await ids(entrypoint="fits.track") == []
     first = (await admin.get(JOBS, params={"limit": 2})).json()
     rest = (await admin.get(JOBS, params={"limit": 2, "cursor": first["next_cursor"]})).json()
     paged = [item["id"] for item in first["items"] + rest["items"]]
@@ -91,9 +74,7 @@ async def test_jobs_are_filtered_and_paged(
     assert (await admin.get(JOBS, params={"state": "lost"})).status_code == 422
 
 
-async def test_failed_job_is_queued_again(
-    sign_in: SignIn, start_fit: StartFit, change: Change
-) -> None:
+async def test_failed_job_is_queued_again(sign_in: SignIn, change: Change) -> None:
     ada, admin = await sign_in("ada"), await sign_in("root", Role.ADMIN)
     job = await job_about(admin, await start_fit(ada))
     await change(job["id"], "status = 'failed', attempts = 2")
@@ -102,9 +83,7 @@ async def test_failed_job_is_queued_again(
     assert answer.json()["state"] == "waiting"
 
 
-async def test_job_that_was_put_off_becomes_due(
-    sign_in: SignIn, start_fit: StartFit, change: Change
-) -> None:
+async def test_job_that_was_put_off_becomes_due(sign_in: SignIn, change: Change) -> None:
     ada, admin = await sign_in("ada"), await sign_in("root", Role.ADMIN)
     job = await job_about(admin, await start_fit(ada))
     await change(job["id"], "execute_after = now() + interval '1 h'")
@@ -112,7 +91,7 @@ async def test_job_that_was_put_off_becomes_due(
 
 
 async def test_running_or_doubled_job_is_not_queued_again(
-    sign_in: SignIn, start_fit: StartFit, change: Change, sessions: async_sessionmaker[AsyncSession]
+    sign_in: SignIn, change: Change, sessions: async_sessionmaker[AsyncSession]
 ) -> None:
     ada, admin = await sign_in("ada"), await sign_in("root", Role.ADMIN)
     job = await job_about(admin, await start_fit(ada))
@@ -134,17 +113,26 @@ async def test_running_or_doubled_job_is_not_queued_again(
     assert "newer job" in refused.json()["detail"]
 
 
-async def test_cancelled_job_is_gone(sign_in: SignIn, change: Change, start_fit: StartFit) -> None:
+async def test_cancelled_job_takes_its_fit_with_it(sign_in: SignIn) -> None:
     ada, admin = await sign_in("ada"), await sign_in("root", Role.ADMIN)
-    for state in ("queued", "failed"):
-        job = await job_about(admin, await start_fit(ada))
-        await change(job["id"], f"status = '{state}'")
-        assert (await admin.post(f"{JOBS}/{job['id']}/cancel")).status_code == 204
-        assert (await admin.post(f"{JOBS}/{job['id']}/cancel")).status_code == 404
+    fit_id = await start_fit(ada)
+    job = await job_about(admin, fit_id)
+    assert (await admin.post(f"{JOBS}/{job['id']}/cancel")).status_code == 204
+    assert (await ada.get(f"/api/v1/fits/{fit_id}")).json()["state"] == "cancelled"
+    assert (await admin.post(f"{JOBS}/{job['id']}/cancel")).status_code == 404
+
+
+async def test_held_job_of_a_finished_fit_is_cleared(sign_in: SignIn, change: Change) -> None:
+    ada, admin = await sign_in("ada"), await sign_in("root", Role.ADMIN)
+    fit_id = await start_fit(ada)
+    job = await job_about(admin, fit_id)
+    await change(job["id"], "status = 'failed'")
+    assert (await ada.post(f"/api/v1/fits/{fit_id}/cancel")).status_code == 202
+    await admin.post(f"{JOBS}/{job['id']}/cancel")
     assert (await admin.get(JOBS)).json()["items"] == []
 
 
-async def test_health_names_what_is_away(sign_in: SignIn, start_fit: StartFit) -> None:
+async def test_health_names_what_is_away(sign_in: SignIn) -> None:
     ada, admin = await sign_in("ada"), await sign_in("root", Role.ADMIN)
     await start_fit(ada)
     health = (await admin.get("/api/v1/operations/health")).json()
@@ -152,8 +140,7 @@ async def test_health_names_what_is_away(sign_in: SignIn, start_fit: StartFit) -
     # Neither MLflow nor a worker runs here.
     assert states == {"database": "ok", "files": "ok", "mlflow": "failed", "workers": "failed"}
     assert health["state"] == "failed"
-    # The fit, and the job about it.
-    assert health["jobs"] == {"waiting": 2}
+    assert health["jobs"] == {"waiting": 1}
 
 
 async def test_storage_counts_bytes_and_rows(sign_in: SignIn) -> None:

@@ -94,7 +94,10 @@ async def test_waiting_job_and_queued_fit_are_seen(
     async with sessions() as session:
         # The whole test is one transaction, in which the database's clock stands still.
         await session.execute(
-            text("update fits set created_at = now() - interval '90 s' where state = 'queued'")
+            text(
+                "update pgqueuer set created = now() - interval '90 s',"
+                " execute_after = now() - interval '90 s' where entrypoint = 'fits.run'"
+            )
         )
         await session.commit()
     after = await samples(prometheus)

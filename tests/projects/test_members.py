@@ -3,14 +3,14 @@
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from backend.core.access import Role, Viewer
 from backend.core.errors import NotFound
 from backend.projects import service, trash
 from backend.projects.repository import ProjectRepository
-from backend.tables import Fit, Leaderboard, Project, Reproduction, User
+from backend.tables import Fit, Project, User
 from tests.conftest import SignIn, upload_csv, viewer_of
 from tests.projects.sharing import V1, make_project, members, personal, refused, share
 from tests.registry.registering import PENGUINS_KNN, make_model
@@ -246,33 +246,6 @@ async def test_a_fit_of_somebody_who_was_put_out_goes_on(sign_in: SignIn) -> Non
     assert (await ben.post(f"{fit}/cancel")).status_code == 404
     shown = (await ada.get(fit)).json()
     assert (shown["state"], shown["created_by"]) == ("queued", "ben")
-
-
-async def test_the_trash_ends_leaderboards_and_reproductions(
-    sign_in: SignIn, sessions: Sessions
-) -> None:
-    ada = await sign_in("ada")
-    project = await make_project(ada)
-    dataset = await shared_dataset(ada, project)
-    asked = {"dataset_id": dataset, "target": "species", "estimators": ["ridge", "dummy_baseline"]}
-    board = (await ada.post(f"{V1}/leaderboards", json=asked)).json()["id"]
-    async with sessions() as session:
-        ids = (await session.execute(select(Fit.id).where(Fit.leaderboard_id == board))).scalars()
-        scored, waiting = sorted(ids)
-        await session.execute(update(Fit).where(Fit.id == scored).values(state="succeeded"))
-        await session.commit()
-    again = await ada.post(f"{V1}/fits/{scored}/reproductions")
-    assert again.status_code == 202, again.text
-    assert (await ada.delete(f"{V1}/projects/{project}")).status_code == 204
-    async with sessions() as session:
-        ended: list[Leaderboard | Fit | Reproduction] = [
-            await session.get_one(Leaderboard, board),
-            await session.get_one(Fit, waiting),
-            await session.get_one(Reproduction, again.json()["id"]),
-        ]
-        assert [row.state for row in ended] == ["cancelled"] * 3
-        assert all(row.finished_at is not None for row in ended)
-        assert (await session.get_one(Fit, scored)).state == "succeeded"
 
 
 async def test_the_trash_ends_what_runs_also_what_was_started_in_that_moment(

@@ -20,7 +20,9 @@ from sklearn.datasets import load_digits
 from backend.science.extras import is_installed
 from backend.science.recipes.planning import OPERATIONS
 from tests.conftest import DATA, PASSWORD
-from tests.live import Live
+from tests.fits.conftest import Live, live
+
+__all__ = ["live"]
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "recipes.md").read_text()
 SECTIONS = dict(part.split("\n", 1) for part in TEXT.split("\n## ")[1:])

@@ -6,9 +6,11 @@ from typing import Any
 
 import httpx
 
-from tests.live import Live
+from tests.fits.conftest import Live, live
 from tests.registry.registering import PENGUINS_KNN
 from tests.retraining.comparing import PENGUINS, with_wrong_labels
+
+__all__ = ["live"]
 
 ROW = {"bill_length_mm": 40.3, "flipper_length_mm": 195}
 

@@ -10,8 +10,8 @@ import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
 
+from backend.science.coefficients import Coefficient, Coefficients
 from backend.science.fit import FitResult, fit
-from backend.science.inference.terms import Coefficient, Coefficients
 from backend.science.spec import FitSpec
 from tests.science.tables import Sample, mixed, penguins, sample
 
@@ -20,7 +20,7 @@ OLS = "ordinary_least_squares"
 
 def run(data: Sample, target: str, features: Sequence[str], **spec: Any) -> FitResult:
     wanted = FitSpec(target=target, features=tuple(features), **{"estimator": OLS, **spec})
-    return fit(wanted, data.table, data.columns)
+    return fit(wanted, data.table, data.columns, on_progress=lambda _share, _text: None)
 
 
 def told(result: FitResult) -> Coefficients:
@@ -37,8 +37,8 @@ def trained_rows(data: Sample, result: FitResult, target: str) -> pd.DataFrame:
     frame: pd.DataFrame = data.table.to_pandas()
     known = frame[frame[target].notna()]
     train = known
-    if result.validated.holdout is not None:
-        train = known.drop(index=result.validated.holdout.rows.tolist())
+    if result.holdout is not None:
+        train = known.drop(index=result.holdout.rows.tolist())
     assert len(train) == result.rows_used
     return train.fillna(
         {

@@ -81,24 +81,3 @@ def test_every_mistake_of_a_row_is_named_at_once(
     row: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
     assert [(p.column, p.kind) for p in check_rows(COLUMNS, [row])] == expected
-
-
-@pytest.mark.parametrize(
-    ("bounds", "value", "told"),
-    [
-        ({"sign": "positive"}, 0, "n must be greater than 0 or null"),
-        ({"sign": "not_negative"}, -1e-9, "n must be 0 or greater or null"),
-        ({"largest": 1e6}, -2e6, "n must be of a size up to 1e+06 or null"),
-        ({"sign": "positive"}, "x", "n must be a finite number or null"),
-    ],
-)
-def test_number_that_the_model_cannot_compute_with_is_named(
-    bounds: dict[str, Any], value: Any, told: str
-) -> None:
-    column = {"name": "n", "type": "number"} | bounds
-    assert [problem.message for problem in check_rows([column], [{"n": value}])] == [told]
-
-
-def test_numbers_within_the_bounds_of_the_model_pass() -> None:
-    column = {"name": "n", "type": "number", "sign": "not_negative", "largest": 10.0}
-    assert check_rows([column], [{"n": 0}, {"n": 10}, {"n": None}]) == []

@@ -23,11 +23,9 @@ from backend.science.images.image_table import ImageTable, read_pixels, write_im
 from backend.science.images.predict import predict_image
 from backend.science.images.problem import ImageProblem
 from backend.science.refusal import FitRefused
-from backend.science.reporting import Silent
 from backend.science.run import run_request
 from backend.science.spec import FitSpec
 from tests.science.images import image_zip, labels, picture, png
-from tests.science.reports import Remembered
 from tests.science.tables import penguins
 
 # As the worker does: threads that spin while they wait take the other tests' time.
@@ -54,6 +52,7 @@ def run(folder: Path, content: bytes, **spec: Any) -> FitResult:
         FitSpec.model_validate(request),
         pq.read_table(path),
         told.columns,
+        on_progress=lambda _share, _text: None,
     )
 
 
@@ -161,7 +160,7 @@ def test_run_leaves_files_and_tells_each_epoch(tmp_path: Path) -> None:
     table, told = stored(tmp_path, image_zip(60))
     folder = tmp_path / "out"
     folder.mkdir()
-    report = Remembered()
+    seen: list[tuple[float, str]] = []
     summary = run_request(
         {
             "spec": {
@@ -173,18 +172,21 @@ def test_run_leaves_files_and_tells_each_epoch(tmp_path: Path) -> None:
             "table": str(table),
             "folder": str(folder),
         },
-        report,
+        lambda share, text: seen.append((share, text)),
     )
     assert {path.name for path in folder.iterdir()} == {
         "model.joblib",
         "holdout.parquet",
-        "split.parquet",
         "plots.json",
         "input_example.json",
     }
-    assert report.shares == sorted(report.shares)
-    texts = " ".join(text for _, text in report.seen)
-    assert [n for n in (1, 2, 3) if f"Epoch {n} of 3, loss" in texts] == [1, 2, 3]
+    shares = [share for share, _ in seen]
+    assert shares == sorted(shares)
+    assert [n for n in (1, 2, 3) if any(f"Epoch {n} of 3, loss" in text for _, text in seen)] == [
+        1,
+        2,
+        3,
+    ]
     assert summary["features"] == ["image"]
     assert summary["output"]["classes"] == ["circle", "cross"]
     assert list(json.loads((folder / "plots.json").read_text())) == ["confusion"]
@@ -211,7 +213,7 @@ def test_withheld_images_are_not_learnt_from(tmp_path: Path) -> None:
                 "names": ["image", "label"],
             },
         },
-        Silent(),
+        lambda _share, _text: None,
     )
     assert summary["rows_withheld"] == 20
     assert summary["rows_used"] + summary["rows_holdout"] == 40
@@ -239,6 +241,7 @@ def test_table_is_refused_by_a_network() -> None:
             FitSpec(target="species", estimator=ESTIMATOR),
             data.table,
             data.columns,
+            on_progress=lambda _share, _text: None,
         )
 
 

@@ -1,7 +1,6 @@
 """Files to predict for: values that fit the model's inputs."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,17 +24,3 @@ def test_dates_and_times_of_rows_are_read(tmp_path: Path) -> None:
     read = read_inputs(tmp_path / "rows.csv", INPUTS, frozenset(), LIMITS)
     assert isinstance(read, PredictionInputs)
     assert read.features["sold"].to_list() == [1, 1.5]
-
-
-def test_number_that_a_transform_cannot_take_is_named_with_its_line(tmp_path: Path) -> None:
-    inputs: list[dict[str, Any]] = [
-        {"name": "size", "type": "number", "sign": "positive"},
-        {"name": "power", "type": "number", "largest": 1_000.0},
-    ]
-    (tmp_path / "rows.csv").write_text("size,power\n1,-999\n,\n0,2\n-3,5e3\n")
-    problems = read_inputs(tmp_path / "rows.csv", inputs, frozenset(), LIMITS)
-    assert isinstance(problems, list)
-    assert [(one.line, one.message) for one in problems] == [
-        (4, "size must be greater than 0, not '0' (2 such values)"),
-        (5, "power must be of a size up to 1e+03, not '5e3'"),
-    ]

@@ -23,7 +23,7 @@ ODD_ROWS: list[dict[str, Any]] = [
 
 def _fit(frame: pl.DataFrame, **spec: Any) -> FitResult:
     data = sample(frame)
-    return fit(FitSpec(**spec), data.table, data.columns)
+    return fit(FitSpec(**spec), data.table, data.columns, on_progress=lambda _share, _text: None)
 
 
 @pytest.mark.parametrize("estimator", ["ridge", "random_forest"])
@@ -44,8 +44,7 @@ def test_features_of_odd_rows_are_those_of_the_pipeline(
 def test_rare_categories_share_their_column() -> None:
     names = [f"c{number}" for number in range(80) for _ in range(1 + number % 3)]
     frame = pl.DataFrame({"name": names, "y": np.arange(len(names), dtype=float)})
-    wishes = {"columns": {"name": {"role": "categorical"}}}
-    found = _fit(frame, target="y", features=("name",), estimator="ridge", preprocessing=wishes)
+    found = _fit(frame, target="y", features=("name",), estimator="ridge")
     inputs = [asdict(column) for column in found.inputs]
     ready = make_ready(found.pipeline, inputs)
     assert ready.features is not None
@@ -60,7 +59,7 @@ def test_few_and_many_rows_predict_alike(estimator: str) -> None:
     # Even counts, so that there are ties between classes.
     params = {"n_estimators": 4} if estimator == "random_forest" else {"n_neighbors": 4}
     spec = FitSpec(target="species", estimator=estimator, params=params)
-    found = fit(spec, data.table, data.columns)
+    found = fit(spec, data.table, data.columns, on_progress=lambda _share, _text: None)
     inputs = [asdict(column) for column in found.inputs]
     output = {"name": "species", "task": "multiclass", "classes": found.classes}
     table = pl.from_arrow(data.table)
@@ -76,42 +75,6 @@ def test_few_and_many_rows_predict_alike(estimator: str) -> None:
     expected = np.array([list(shares.values()) for shares in together.probabilities or []])
     got = np.array([list((answer.probabilities or [{}])[0].values()) for answer in one_by_one])
     assert np.allclose(got, expected, rtol=1e-12, atol=1e-15)
-
-
-def test_numbers_that_are_categories_are_looked_up() -> None:
-    frame = mixed().with_columns(code=pl.int_range(120) % 4)
-    wishes = {"columns": {name: {"role": "categorical"} for name in ("code", "flag")}}
-    features = ("x", "code", "flag")
-    found = _fit(frame, target="amount", features=features, estimator="ridge", preprocessing=wishes)
-    ready = make_ready(found.pipeline, [asdict(column) for column in found.inputs])
-    assert ready.features is not None
-    rows: list[dict[str, Any]] = [
-        {"x": 0.5, "code": 3, "flag": True},
-        {"x": None, "code": 7.5, "flag": False},
-        {"x": -1, "code": None, "flag": None},
-    ]
-    expected = found.pipeline[:-1].transform(rows_frame(rows, ready.columns))
-    assert np.array_equal(ready.features.transform(rows), expected)
-
-
-@pytest.mark.parametrize(
-    "wishes",
-    [
-        {"columns": {"z": {"transform": "yeo_johnson"}}},
-        {"columns": {"z": {"scale": "minmax"}}},
-        {"columns": {"place": {"encode": "ordinal"}}},
-        {"features": [{"kind": "polynomial", "columns": ["z"]}]},
-    ],
-)
-def test_other_steps_take_the_way_of_the_pipeline(wishes: dict[str, Any]) -> None:
-    features = ("x", "z", "place", "flag")
-    found = _fit(
-        mixed(), target="amount", features=features, estimator="ridge", preprocessing=wishes
-    )
-    ready = make_ready(found.pipeline, [asdict(column) for column in found.inputs])
-    assert ready.features is None
-    answer = predict(ready, {"classes": None}, ODD_ROWS[:2])
-    assert np.isfinite(answer.predictions).all()
 
 
 def test_pipeline_of_another_shape_is_left_alone() -> None:

@@ -23,9 +23,7 @@ from backend.stack.postgres import free_port
 from backend.storage.blobs import BlobStore
 from backend.tracking.port import FitRecord, MirroredModel, ModelRecord, RecordedRun
 from backend.tracking.registry import MlflowRegistry
-from backend.worker import PRELOADED
 from tests.conftest import SignIn, upload_csv
-from tests.fits.finishing import claim_fit
 from tests.tracking.conftest import MlflowServer
 from tests.tracking.stand_ins import SERVICE_KEY
 
@@ -41,8 +39,6 @@ OUTCOME: dict[str, Any] = {
     "input_columns": [{"name": "bill_length_mm", "type": "number", "numeric": True}],
     "output": {"name": "body_mass_g", "task": "regression", "classes": None},
 }
-# Loading MLflow takes its client's processes longer than what they do.
-LOADED = (*PRELOADED, "backend.tracking.mlflow", "backend.tracking.registry")
 REASON = {"reason": "It is better"}
 
 
@@ -66,7 +62,7 @@ def context_for(settings: Settings, sessions: Sessions, url: str) -> WorkerConte
     urls = settings.urls.model_copy(update={"mlflow": url})
     secrets = settings.secrets.model_copy(update={"service_key": SecretStr(SERVICE_KEY)})
     told = settings.model_copy(update={"urls": urls, "secrets": secrets})
-    return WorkerContext(told, sessions, BlobStore(settings.files_url), ChildProcesses(LOADED))
+    return WorkerContext(told, sessions, BlobStore(settings.files_url), ChildProcesses(()))
 
 
 @pytest.fixture
@@ -78,7 +74,7 @@ def finished_fit(anna: httpx.AsyncClient, sessions: Sessions, recorded: Recorded
         request = {"dataset_id": dataset["id"], "target": "body_mass_g", "estimator": "ridge"}
         fit_id: int = (await anna.post("/api/v1/fits", json=request)).json()["id"]
         async with sessions() as session:
-            held = await claim_fit(session, fit_id)
+            held = await attempts.claim(session, fit_id, max_attempts=3)
             assert held is not None
             assert await attempts.succeed(session, held, OUTCOME, {})
             await session.commit()

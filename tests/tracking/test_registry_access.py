@@ -31,8 +31,6 @@ new = pd.DataFrame({"size": [10, 20], "kind": ["x", "y"]})
 model = mlflow.pyfunc.load_model(sys.argv[1])
 json.dump(list(model.predict(new)), sys.stdout)
 """
-# Of this file alone: other tests move and withdraw theirs.
-ANNAS_FIT, BENS_FIT = 1_001, 1_002
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +44,7 @@ def models(mlflow_server: MlflowServer, recorded: Recorded) -> dict[str, str]:
         registry = MlflowRegistry(mlflow_server.url, SERVICE_KEY, 20)
         for number, (key, name) in enumerate(names.items()):
             reader = "ben" if key == "ben" else "anna"
-            fit, where = recorded(reader, BENS_FIT if key == "ben" else ANNAS_FIT)
+            fit, where = recorded(reader, 2 if key == "ben" else 1)
             version = {
                 "version": 1,
                 "fit_id": fit.fit_id,
@@ -92,7 +90,7 @@ def test_a_reader_loads_the_champion_and_it_predicts_like_the_pipeline(
 ) -> None:
     done = load(mlflow_server, "gf_anna", f"models:/{models['first']}@champion")
     assert done.returncode == 0, done.stderr
-    pipeline = joblib.load(recorded("anna", ANNAS_FIT)[0].model_path)
+    pipeline = joblib.load(recorded("anna", 1)[0].model_path)
     new = pd.DataFrame({"size": [10.0, 20.0], "kind": ["x", "y"]})
     assert json.loads(done.stdout) == pytest.approx(list(pipeline.predict(new)))
 

@@ -16,7 +16,6 @@ KEY_COLUMNS: Final = (
     ("dataset_versions", "sha256"),
     ("dataset_versions", "parquet_sha256"),
     ("dataset_profiles", "sha256"),
-    ("fits", "split_sha256"),
 )
 KEYS_BY_NAME_COLUMNS: Final = (("fits", "artifacts"),)
 # A purged dataset keeps its rows and not its files.
@@ -24,7 +23,6 @@ _WHOLE: Final = {
     "dataset_versions": "dataset_id in (select id from datasets where purged_at is null)",
     "dataset_profiles": "dataset_version_id in (select v.id from dataset_versions v"
     " join datasets d on d.id = v.dataset_id where d.purged_at is null)",
-    "fits": "true",
 }
 _RECORDED: Final = """
     select id, mlflow_run_id from fits where tracking = 'recorded' and mlflow_run_id is not null

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from backend.science.estimator_spec import EstimatorSpec, Params, search_range, search_values
+from backend.science.estimator_spec import EstimatorSpec, Params
 from backend.science.spec import Task
 
 
@@ -12,24 +12,13 @@ class KNearestNeighborsParams(Params):
     """Parameters of k-nearest neighbours."""
 
     n_neighbors: int = Field(
-        5,
-        ge=1,
-        le=1_000,
-        title="Neighbours",
-        description="More neighbours smooth more",
-        json_schema_extra=search_range(1, 50, log=True),
+        5, ge=1, le=1_000, title="Neighbours", description="More neighbours smooth more"
     )
     weights: Literal["uniform", "distance"] = Field(
-        "uniform",
-        title="Weights",
-        description="Whether nearer neighbours count more",
-        json_schema_extra=search_values("uniform", "distance"),
+        "uniform", title="Weights", description="Whether nearer neighbours count more"
     )
     p: Literal[1, 2] = Field(
-        2,
-        title="Distance",
-        description="1: sum of differences, 2: straight line",
-        json_schema_extra=search_values(1, 2),
+        2, title="Distance", description="1: sum of differences, 2: straight line"
     )
 
 
@@ -50,10 +39,4 @@ SPEC = EstimatorSpec(
     },
     arguments=_arguments,
     scale=True,
-    presets={
-        "fast": {},
-        "balanced": {},
-        "accurate": {"n_neighbors": 10, "weights": "distance"},
-    },
-    takes_weights=False,
 )

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from backend.science.estimator_spec import EstimatorSpec, Params, search_range, search_values
+from backend.science.estimator_spec import EstimatorSpec, Params
 from backend.science.spec import Task
 
 
@@ -15,26 +15,15 @@ class RandomForestParams(Params):
         100, ge=1, le=2_000, title="Trees", description="More trees are steadier and slower"
     )
     max_depth: int | None = Field(
-        None,
-        ge=1,
-        le=100,
-        title="Depth",
-        description="Deepest level of a tree; empty for no limit",
-        json_schema_extra=search_values(4, 8, 16, None),
+        None, ge=1, le=100, title="Depth", description="Deepest level of a tree; empty for no limit"
     )
     min_samples_leaf: int = Field(
-        1,
-        ge=1,
-        le=10_000,
-        title="Rows in a leaf",
-        description="Larger leaves smooth more",
-        json_schema_extra=search_range(1, 30, log=True),
+        1, ge=1, le=10_000, title="Rows in a leaf", description="Larger leaves smooth more"
     )
     max_features: Literal["sqrt", "log2", "all"] | None = Field(
         None,
         title="Features tried per split",
         description="Empty: all for regression, the square root for classes",
-        json_schema_extra=search_values("sqrt", "log2", "all"),
     )
 
 
@@ -63,9 +52,4 @@ SPEC = EstimatorSpec(
     },
     arguments=_arguments,
     grows="n_estimators",
-    presets={
-        "fast": {"n_estimators": 30, "min_samples_leaf": 3},
-        "balanced": {},
-        "accurate": {"n_estimators": 500},
-    },
 )

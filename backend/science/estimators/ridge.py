@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
-from backend.science.estimator_spec import EstimatorSpec, Params, search_range
+from backend.science.estimator_spec import EstimatorSpec, Params
 from backend.science.spec import Task
 
 
@@ -12,12 +12,7 @@ class RidgeParams(Params):
     """Parameters of ridge."""
 
     alpha: float = Field(
-        1.0,
-        ge=0,
-        le=1e9,
-        title="Penalty",
-        description="0 is least squares; larger shrinks more",
-        json_schema_extra=search_range(1e-3, 1e4, log=True),
+        1.0, ge=0, le=1e9, title="Penalty", description="0 is least squares; larger shrinks more"
     )
     fit_intercept: bool = Field(True, title="Intercept", description="Fit a constant term")
 
@@ -39,5 +34,4 @@ SPEC = EstimatorSpec(
     },
     arguments=_arguments,
     scale=True,
-    has_coefficients=True,
 )

@@ -1,65 +1,24 @@
 """One fit of a network over labelled images, told in the same shape as a fit of a table."""
 
+import warnings
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 import pandas as pd
 import pyarrow as pa
 
 from backend.science.catalogue import ESTIMATORS
 from backend.science.column_types import IMAGE, LABEL, ColumnDescription
-from backend.science.fit import (
-    NO_ROWS,
-    NOBODY,
-    FitResult,
-    doubts_of_metric,
-    tell_split,
-    tell_warnings,
-    validate_watched,
-)
-from backend.science.holdout import doubts
+from backend.science.fit import LEARNING_ENDS, LEARNING_STARTS, NO_ROWS, FitResult, OnProgress
+from backend.science.holdout import check_classes, doubts, judge
 from backend.science.images.image_table import image_input, read_pixels
-from backend.science.metrics import main_metric
-from backend.science.prepare import read_known, split_known
 from backend.science.refusal import FitRefused
-from backend.science.reporting import Report
 from backend.science.spec import FitSpec
-from backend.science.splits import Rows
-from backend.science.target import Target
-from backend.science.validation import LEARNING_STARTS, Scoring
+from backend.science.splits import Rows, split_rows
+from backend.science.target import read_target
 
 NO_EXAMPLE: Final = pd.DataFrame()
-
-
-class ImageLearner:
-    """Fits the network of a spec to some of the images.
-
-    Parameters
-    ----------
-    spec
-        What to fit.
-    target
-        The labels that are known.
-    pixels
-        Of those images, shape (n, height, width, channels).
-    """
-
-    def __init__(self, spec: FitSpec, target: Target, pixels: Any) -> None:
-        self._spec = spec
-        self._target = target
-        self._pixels = pixels
-
-    def features(self, rows: Rows) -> Any:
-        """The pixels of these images."""
-        return self._pixels[rows]
-
-    def learn(self, rows: Rows, report: Report) -> Any:
-        """A network that has seen these images alone."""
-        spec = self._spec
-        classifier = ESTIMATORS[spec.estimator].build(spec.params, self._target.task, spec.seed)
-        classifier.fit(self._pixels[rows], self._target.values[rows], report)
-        return classifier
 
 
 def fit_images(
@@ -67,15 +26,14 @@ def fit_images(
     table: pa.Table,
     columns: Sequence[ColumnDescription],
     *,
-    report: Report = NOBODY,
+    on_progress: OnProgress,
     withheld: Rows = NO_ROWS,
-    stored_split: Path | None = None,
 ) -> FitResult:
-    """Fit a network and score it on images that it has not seen.
+    """Fit a network and score it on the hold-out, which it does not see before.
 
     Parameters
     ----------
-    spec, report, withheld, stored_split
+    spec, on_progress, withheld
         As for `fit.fit`.
     table, columns
         Read from a file of `image_table.write_images`, and descriptions of its columns.
@@ -89,36 +47,39 @@ def fit_images(
     """
     if IMAGE not in table.column_names:
         raise FitRefused("This estimator learns from images, and the dataset is a table.")
-    report(0.02, "Reading images")
-    described = {column.name: column for column in columns}
-    present = read_known(spec, table, described[LABEL])
-    target = present.without(withheld)
-    known, split = split_known(spec, table, described, target, stored_split)
-    pixels = read_pixels(table)[target.rows]
-    tell_split(split, report)
+    on_progress(0.02, "Reading images")
+    described = next(column for column in columns if column.name == LABEL)
+    known = read_target(table, described, spec.task)
+    target = known.without(withheld)
+    split = split_rows(spec.validation, target.task, target.values, spec.seed)
+    check_classes(target, split, LABEL)
+    pixels = read_pixels(table)
+    train, held = (pixels[target.rows[rows]] for rows in (split.train, split.holdout))
     # Half-way, for loading PyTorch takes seconds.
-    report(LEARNING_STARTS / 2, f"Learning from {len(split.train):,} images")
-    learner = ImageLearner(spec, target, pixels)
-    scoring = Scoring(target, None, None, spec.seed)
-    validated, raised = validate_watched(learner, scoring, split, report)
-    dropped = table.num_rows - len(present.rows)
-    chosen = main_metric(target.task, spec.main_metric).name
-    told = doubts(raised, validated.undefined, target, split, dropped=dropped, name=LABEL)
-    told += doubts_of_metric(chosen, validated)
-    tell_warnings(told, report)
+    on_progress(LEARNING_STARTS / 2, f"Learning from {len(train):,} images")
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
+        classifier = ESTIMATORS[spec.estimator].build(spec.params, target.task, spec.seed)
+        classifier.fit(train, target.values[split.train], partial(_on_epoch, on_progress))
+        on_progress(LEARNING_ENDS, "Scoring")
+        judged = judge(classifier, held, target, split, spec.seed)
+    dropped = table.num_rows - len(known.rows)
     return FitResult(
-        target=target,
-        known=known,
-        split=split,
-        validated=validated,
-        main_metric=chosen,
+        task=target.task,
         inputs=[image_input(table)],
         excluded=[],
-        classes=list(validated.model.classes_.tolist()),
-        warnings=told,
-        rows_used=len(split.train),
+        classes=list(classifier.classes_.tolist()),
+        metrics=judged.metrics,
+        baseline_metrics=judged.baseline_metrics,
+        holdout=judged.holdout,
+        warnings=doubts(raised, judged.undefined, target, split, dropped=dropped, name=LABEL),
+        rows_used=len(train),
         rows_dropped=dropped,
-        rows_withheld=len(present.rows) - len(target.rows),
-        pipeline=validated.model,
+        rows_withheld=len(known.rows) - len(target.rows),
+        pipeline=classifier,
         example=NO_EXAMPLE,
     )
+
+
+def _on_epoch(on_progress: OnProgress, share: float, text: str) -> None:
+    on_progress(LEARNING_STARTS + (LEARNING_ENDS - LEARNING_STARTS) * share, text)

@@ -1,11 +1,10 @@
 """Confusion matrix of hold-out predictions: counts and shares of each observed class."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.figure import Figure
 
 from backend.science.plots.numbers import PlotInputs, PlotNumbers, PlotSpec
 from backend.science.plots.style import (
@@ -16,9 +15,6 @@ from backend.science.plots.style import (
     shortened,
     text_on,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 TITLE: Final = "Confusion matrix"
 # With more classes the cells are too small for numbers.

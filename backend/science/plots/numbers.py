@@ -1,20 +1,15 @@
 """What a plot is made from, what is computed for it, and the form of a plot's file."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.figure import Figure
 
 from backend.science.plots.style import Palette
 from backend.science.spec import Task
-
-if TYPE_CHECKING:
-    # Not in the fork server, which computes and never draws.
-    from matplotlib.figure import Figure
 
 Floats = npt.NDArray[np.float64]
 Smooth = Callable[[Floats, Floats], tuple[Floats, Floats]]

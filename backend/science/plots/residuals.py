@@ -1,11 +1,12 @@
 """Residuals against fitted values, computed from hold-out predictions."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
 
 from backend.science.plots.numbers import PlotInputs, PlotNumbers, PlotSpec
 from backend.science.plots.style import (
@@ -16,10 +17,6 @@ from backend.science.plots.style import (
     shortened,
     written,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 Floats = npt.NDArray[np.float64]
 # In fewer rows noise bends every line.
@@ -175,9 +172,7 @@ def _draw_bins(axes: Axes, binned: dict[str, Any], palette: Palette) -> None:
         binned["y"],
         np.ma.masked_equal(counts, 0),
         cmap=palette.counts(),
-        norm="log",
-        vmin=1,
-        vmax=max(2.0, counts.max()),
+        norm=LogNorm(1, max(2.0, counts.max())),
     )
 
 

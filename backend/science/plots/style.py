@@ -1,17 +1,13 @@
 """Colours, axes and numbers that all plots share."""
 
-from __future__ import annotations
-
-import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
-if TYPE_CHECKING:
-    # Not in the fork server, which computes and never draws.
-    from matplotlib.axes import Axes
-    from matplotlib.colors import LinearSegmentedColormap
-    from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 Theme = Literal["light", "dark"]
 LONGEST_NAME: Final = 40
@@ -48,10 +44,7 @@ class Palette:
 
     def counts(self) -> LinearSegmentedColormap:
         """The scale for counts, from `few` over the colour of points to `many`."""
-        colormap: type[LinearSegmentedColormap] = pkgutil.resolve_name(
-            "matplotlib.colors:LinearSegmentedColormap"
-        )
-        return colormap.from_list("counts", [self.few, self.points, self.many])
+        return LinearSegmentedColormap.from_list("counts", [self.few, self.points, self.many])
 
 
 PALETTES: Final[dict[Theme, Palette]] = {
@@ -124,7 +117,7 @@ def label(axes: Axes, palette: Palette, *, title: str, note: str, x: str, y: str
 def group_digits(figure: Figure, axes: Axes) -> None:
     """Thousands are grouped on both axes, very large and small numbers written with a power."""
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(lambda value, _position: written(value))
+        axis.set_major_formatter(FuncFormatter(lambda value, _position: written(value)))
     make_room(figure, axes, [written(value) for value in axes.get_yticks()])
 
 

@@ -1,4 +1,4 @@
-"""The API and a worker as real processes, one set for all tests that want them; MLflow is away."""
+"""The API and a worker as real processes over a database of their own; MLflow is away."""
 
 import contextlib
 import os
@@ -16,12 +16,11 @@ import psutil
 import pytest
 
 from backend.bootstrap import create_admin
-from backend.settings import Settings
-from backend.stack.postgres import free_port
-from tests.conftest import DATA, PASSWORD
+from backend.migrate import upgrade
+from backend.stack.postgres import EmbeddedPostgres, free_port
+from tests.conftest import DATA, PASSWORD, make_settings
 
-READY_SECONDS = 120
-STOP_SECONDS = 60
+READY_SECONDS = 60
 TOKEN_SECONDS = 300
 
 
@@ -49,7 +48,7 @@ class Live:
         for worker in self.workers:
             worker.terminate()
         for worker in self.workers:
-            worker.wait(STOP_SECONDS)
+            worker.wait(20)
         self.workers.clear()
 
     def upload(self, content: bytes | None = None) -> int:
@@ -101,16 +100,9 @@ class SignedIn(httpx.Auth):
 
 
 def fit_processes(worker: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """Children of the worker's fork server that run a fit, and do not only wait for one."""
+    """Children of the worker's fork server: one for each running fit."""
     children = psutil.Process(worker.pid).children(recursive=True)
-    return [child for child in children if _writes_into_fit(child)]
-
-
-def _writes_into_fit(process: psutil.Process) -> bool:
-    """Whether its stderr is a file of a fit's folder."""
-    with contextlib.suppress(OSError):
-        return "goodfit-fit-" in os.readlink(f"/proc/{process.pid}/fd/2")
-    return False
+    return [child for child in children if child.ppid() != worker.pid]
 
 
 def gone(process: psutil.Process) -> bool:
@@ -120,15 +112,18 @@ def gone(process: psutil.Process) -> bool:
 
 
 @pytest.fixture(scope="session")
-def live(make_database: Callable[[str], Settings]) -> Iterator[Live]:
-    settings = make_database("live")
-    home = settings.home
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    home = tmp_path_factory.mktemp("live")
+    server = EmbeddedPostgres(home / "postgres", databases=("live",), durable=False)
+    server.start()
+    settings = make_settings(server.url("live"), home)
+    upgrade(settings)
     create_admin(settings, "root", PASSWORD)
     port, dead_port = free_port(), free_port()
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith("GOODFIT_")},
         "GOODFIT_HOME": str(home),
-        "GOODFIT_DATABASE__URL": settings.database.url.get_secret_value(),
+        "GOODFIT_DATABASE__URL": server.url("live"),
         "GOODFIT_SECRETS__TOKEN_KEY": settings.secrets.token_key.get_secret_value(),
         "GOODFIT_SECRETS__SERVICE_KEY": settings.secrets.service_key.get_secret_value(),
         "GOODFIT_SECRETS__COOKIE_KEY": settings.secrets.cookie_key.get_secret_value(),
@@ -140,7 +135,7 @@ def live(make_database: Callable[[str], Settings]) -> Iterator[Live]:
         api = subprocess.Popen(  # our own command
             [sys.executable, "-m", "backend.cli", "api"], env=environment, stderr=sink
         )
-    client = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=90)
+    client = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=30)
     running = Live(client, environment, log)
     running.start_worker()
     try:
@@ -151,6 +146,7 @@ def live(make_database: Callable[[str], Settings]) -> Iterator[Live]:
         api.send_signal(signal.SIGTERM)
         api.wait(20)
         client.close()
+        server.stop()
 
 
 def _sign_in(client: httpx.Client, api: subprocess.Popen[bytes], log: Path) -> None:

@@ -1,1 +1,0 @@
-"""Coefficients of linear fits with what is known about them: errors, tests, doubts."""

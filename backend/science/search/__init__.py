@@ -1,1 +1,0 @@
-"""Looking for good parameters inside the training rows."""
